@@ -59,17 +59,29 @@ pub struct Elapsed {
 impl Clock {
     /// The clocks of this machine. Monotonic time starts at zero here.
     pub fn system() -> Self {
-        Self { source: Source::System { started: Instant::now() } }
+        Self {
+            source: Source::System {
+                started: Instant::now(),
+            },
+        }
     }
 
     /// A clock that stands still until its [`ClockControl`] moves it. Monotonic time starts at zero.
     pub fn manual(start: Timestamp) -> (Self, ClockControl) {
         let manual = Arc::new(Manual {
-            time: watch::Sender::new(ManualTime { wall: start, monotonic: Duration::ZERO }),
+            time: watch::Sender::new(ManualTime {
+                wall: start,
+                monotonic: Duration::ZERO,
+            }),
             sleepers: watch::Sender::new(BTreeSet::new()),
             next_sleeper: AtomicU64::new(0),
         });
-        (Self { source: Source::Manual(Arc::clone(&manual)) }, ClockControl { manual })
+        (
+            Self {
+                source: Source::Manual(Arc::clone(&manual)),
+            },
+            ClockControl { manual },
+        )
     }
 
     /// Wall time now. It may jump in both directions; never measure a length with it.
@@ -132,7 +144,10 @@ impl fmt::Debug for Clock {
             Source::System { .. } => "system",
             Source::Manual(_) => "manual",
         };
-        f.debug_struct("Clock").field("kind", &kind).field("now", &self.now()).finish()
+        f.debug_struct("Clock")
+            .field("kind", &kind)
+            .field("now", &self.now())
+            .finish()
     }
 }
 
@@ -201,7 +216,11 @@ impl ClockControl {
     /// How far monotonic time is from the next sleeper's moment; `None` when nobody sleeps.
     pub fn until_next_sleeper(&self) -> Option<Duration> {
         let now = self.manual.time.borrow().monotonic;
-        self.manual.sleepers.borrow().first().map(|(moment, _)| moment.saturating_sub(now))
+        self.manual
+            .sleepers
+            .borrow()
+            .first()
+            .map(|(moment, _)| moment.saturating_sub(now))
     }
 
     /// Waits until at least `count` sleeps are waiting: the condition a test awaits before it
@@ -215,7 +234,9 @@ impl ClockControl {
 
 impl fmt::Debug for ClockControl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClockControl").field("sleepers", &self.sleepers()).finish()
+        f.debug_struct("ClockControl")
+            .field("sleepers", &self.sleepers())
+            .finish()
     }
 }
 
@@ -282,11 +303,15 @@ mod tests {
         let done = clock.timeout(Duration::from_secs(1), async { 7 }).await;
         assert_eq!(done, Ok(7));
         let late = tokio::spawn(async move {
-            clock.timeout(Duration::from_secs(1), std::future::pending::<()>()).await
+            clock
+                .timeout(Duration::from_secs(1), std::future::pending::<()>())
+                .await
         });
         control.wait_for_sleepers(1).await;
         control.advance(Duration::from_secs(1));
-        assert!(matches!(late.await, Ok(Err(Elapsed { limit })) if limit == Duration::from_secs(1)));
+        assert!(
+            matches!(late.await, Ok(Err(Elapsed { limit })) if limit == Duration::from_secs(1))
+        );
     }
 
     #[tokio::test]

@@ -32,7 +32,11 @@ pub fn token(prefix: &str) -> String {
     let mut left = TOKEN_CHARACTERS;
     while left > 0 {
         // 248 = 4 * 62: bytes above are thrown away so that every character is equally likely.
-        for byte in bytes::<64>().into_iter().filter(|byte| *byte < 248).take(left) {
+        for byte in bytes::<64>()
+            .into_iter()
+            .filter(|byte| *byte < 248)
+            .take(left)
+        {
             token.push(char::from(BASE62[usize::from(byte % 62)]));
             left -= 1;
         }
@@ -77,7 +81,10 @@ mod tests {
     #[test]
     fn hex_and_sha256_agree_with_the_published_vector() {
         let digest = hex(&sha256(b"abc"));
-        assert_eq!(digest, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            digest,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
     }
 
     #[test]

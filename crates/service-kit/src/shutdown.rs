@@ -29,14 +29,20 @@ pub struct DrainSettings {
 impl DrainSettings {
     /// No delay, and a deadline of two seconds: for tests and client commands.
     pub const fn quick() -> Self {
-        Self { delay: Duration::ZERO, deadline: Duration::from_secs(2) }
+        Self {
+            delay: Duration::ZERO,
+            deadline: Duration::from_secs(2),
+        }
     }
 }
 
 impl Default for DrainSettings {
     /// Three seconds of delay, twenty of drain: within the thirty that orchestrators grant.
     fn default() -> Self {
-        Self { delay: Duration::from_secs(3), deadline: Duration::from_secs(20) }
+        Self {
+            delay: Duration::from_secs(3),
+            deadline: Duration::from_secs(20),
+        }
     }
 }
 
@@ -45,8 +51,17 @@ impl Default for DrainSettings {
 /// `clock` measures the steps. It should be the system's clock, also in tests that move a manual one
 /// for the services, or a stop waits for a time that nobody advances.
 pub fn shutdown(clock: Clock, settings: DrainSettings) -> (ShutdownTrigger, Shutdown) {
-    let state = Arc::new(State { triggered: watch::Sender::new(None), clock, settings });
-    (ShutdownTrigger { state: Arc::clone(&state) }, Shutdown { state })
+    let state = Arc::new(State {
+        triggered: watch::Sender::new(None),
+        clock,
+        settings,
+    });
+    (
+        ShutdownTrigger {
+            state: Arc::clone(&state),
+        },
+        Shutdown { state },
+    )
 }
 
 struct State {
@@ -66,18 +81,22 @@ impl ShutdownTrigger {
     /// Starts the stop; further calls change nothing.
     pub fn trigger(&self) {
         let now = self.state.clock.monotonic();
-        self.state.triggered.send_if_modified(|triggered| match triggered {
-            Some(_) => false,
-            None => {
-                *triggered = Some(now);
-                true
-            }
-        });
+        self.state
+            .triggered
+            .send_if_modified(|triggered| match triggered {
+                Some(_) => false,
+                None => {
+                    *triggered = Some(now);
+                    true
+                }
+            });
     }
 
     /// Another listener on this trigger.
     pub fn shutdown(&self) -> Shutdown {
-        Shutdown { state: Arc::clone(&self.state) }
+        Shutdown {
+            state: Arc::clone(&self.state),
+        }
     }
 }
 
@@ -100,14 +119,21 @@ impl Shutdown {
 
     /// Resolves when listeners must close and background work must end.
     pub async fn requested(&self) {
-        let moment = self.triggered().await.saturating_add(self.state.settings.delay);
+        let moment = self
+            .triggered()
+            .await
+            .saturating_add(self.state.settings.delay);
         self.state.clock.sleep_until_monotonic(moment).await;
     }
 
     /// Resolves when whatever still runs must be cut.
     pub async fn deadline(&self) {
         let DrainSettings { delay, deadline } = self.state.settings;
-        let moment = self.triggered().await.saturating_add(delay).saturating_add(deadline);
+        let moment = self
+            .triggered()
+            .await
+            .saturating_add(delay)
+            .saturating_add(deadline);
         self.state.clock.sleep_until_monotonic(moment).await;
     }
 
@@ -128,10 +154,15 @@ impl Shutdown {
 
     async fn triggered(&self) -> Duration {
         let mut triggered = self.state.triggered.subscribe();
-        // The sender lives in `self.state`, so the wait cannot end otherwise.
-        match triggered.wait_for(Option::is_some).await {
-            Ok(moment) => moment.unwrap_or_default(),
-            Err(_) => std::future::pending().await,
+        // The sender lives in `self.state`, so the wait cannot end without a moment.
+        let moment = triggered
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|moment| *moment);
+        match moment {
+            Some(moment) => moment,
+            None => std::future::pending().await,
         }
     }
 }
@@ -169,8 +200,10 @@ mod tests {
     #[tokio::test]
     async fn the_three_moments_come_in_order() {
         let (clock, control) = Clock::manual(Timestamp::UNIX_EPOCH);
-        let settings =
-            DrainSettings { delay: Duration::from_secs(3), deadline: Duration::from_secs(20) };
+        let settings = DrainSettings {
+            delay: Duration::from_secs(3),
+            deadline: Duration::from_secs(20),
+        };
         let (trigger, shutdown) = shutdown(clock, settings);
         assert!(!shutdown.is_draining());
         trigger.trigger();
@@ -195,7 +228,10 @@ mod tests {
     #[tokio::test]
     async fn a_second_trigger_does_not_prolong_the_stop() {
         let (clock, control) = Clock::manual(Timestamp::UNIX_EPOCH);
-        let settings = DrainSettings { delay: Duration::from_secs(3), ..DrainSettings::default() };
+        let settings = DrainSettings {
+            delay: Duration::from_secs(3),
+            ..DrainSettings::default()
+        };
         let (trigger, shutdown) = shutdown(clock, settings);
         trigger.trigger();
         control.advance(Duration::from_secs(2));
@@ -208,7 +244,9 @@ mod tests {
     async fn a_dropped_trigger_stops_nothing() {
         let (trigger, shutdown) = shutdown(Clock::system(), DrainSettings::quick());
         drop(trigger);
-        let waited = Clock::system().timeout(Duration::from_millis(10), shutdown.draining()).await;
+        let waited = Clock::system()
+            .timeout(Duration::from_millis(10), shutdown.draining())
+            .await;
         assert!(waited.is_err());
     }
 }

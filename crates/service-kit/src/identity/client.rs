@@ -48,12 +48,21 @@ impl TokenInjector {
     /// An injector for `payload` with tokens that live `ttl` (60 s is the house's habit).
     pub fn new(signer: TokenSigner, payload: impl Into<Bytes>, ttl: Duration) -> Self {
         let payload = payload.into();
-        Self { inner: Arc::new(Inner { signer, payload, ttl, minted: Mutex::new(None) }) }
+        Self {
+            inner: Arc::new(Inner {
+                signer,
+                payload,
+                ttl,
+                minted: Mutex::new(None),
+            }),
+        }
     }
 
     /// The token to send now.
     pub fn token(&self) -> String {
-        self.value().and_then(|value| value.to_str().ok().map(String::from)).unwrap_or_default()
+        self.value()
+            .and_then(|value| value.to_str().ok().map(String::from))
+            .unwrap_or_default()
     }
 
     /// Puts the token into `headers`, unless there is one.
@@ -66,7 +75,12 @@ impl TokenInjector {
     }
 
     fn value(&self) -> Option<HeaderValue> {
-        let Inner { signer, payload, ttl, minted } = &*self.inner;
+        let Inner {
+            signer,
+            payload,
+            ttl,
+            minted,
+        } = &*self.inner;
         let now = signer.clock().monotonic();
         let mut minted = minted.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(minted) = minted.as_ref().filter(|minted| now < minted.stale_at) {
@@ -74,14 +88,19 @@ impl TokenInjector {
         }
         let mut token = HeaderValue::try_from(signer.sign(payload, *ttl)).ok()?;
         token.set_sensitive(true);
-        *minted = Some(Minted { token: token.clone(), stale_at: now.saturating_add(*ttl / 2) });
+        *minted = Some(Minted {
+            token: token.clone(),
+            stale_at: now.saturating_add(*ttl / 2),
+        });
         Some(token)
     }
 }
 
 impl std::fmt::Debug for TokenInjector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TokenInjector").field("ttl", &self.inner.ttl).finish_non_exhaustive()
+        f.debug_struct("TokenInjector")
+            .field("ttl", &self.inner.ttl)
+            .finish_non_exhaustive()
     }
 }
 

@@ -27,7 +27,10 @@ pub struct IdentityLayer<P> {
 
 impl<P> Clone for IdentityLayer<P> {
     fn clone(&self) -> Self {
-        Self { verifier: self.verifier.clone(), decode: self.decode }
+        Self {
+            verifier: self.verifier.clone(),
+            decode: self.decode,
+        }
     }
 }
 
@@ -67,7 +70,10 @@ impl<P: Clone, S> Layer<S> for IdentityLayer<P> {
     type Service = IdentityService<P, S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        IdentityService { layer: self.clone(), inner }
+        IdentityService {
+            layer: self.clone(),
+            inner,
+        }
     }
 }
 
@@ -80,7 +86,10 @@ pub struct IdentityService<P, S> {
 
 impl<P, S: Clone> Clone for IdentityService<P, S> {
     fn clone(&self) -> Self {
-        Self { layer: self.layer.clone(), inner: self.inner.clone() }
+        Self {
+            layer: self.layer.clone(),
+            inner: self.inner.clone(),
+        }
     }
 }
 

@@ -55,8 +55,10 @@ impl TokenKey {
     /// [`InvalidKey`] when it is not 32 bytes of base64.
     pub fn from_base64(text: &str) -> Result<Self, InvalidKey> {
         let text = text.trim();
-        let bytes =
-            STANDARD.decode(text).or_else(|_| URL_SAFE_NO_PAD.decode(text)).map_err(|_| InvalidKey)?;
+        let bytes = STANDARD
+            .decode(text)
+            .or_else(|_| URL_SAFE_NO_PAD.decode(text))
+            .map_err(|_| InvalidKey)?;
         Ok(Self(bytes.try_into().map_err(|_| InvalidKey)?))
     }
 
@@ -136,7 +138,11 @@ impl TokenSigner {
     /// A signer for `issuer` (the service's name; cut to 255 bytes).
     pub fn new(key: TokenKey, issuer: &str, clock: Clock) -> Self {
         let end = issuer.floor_char_boundary(255);
-        Self { key, issuer: issuer[..end].into(), clock }
+        Self {
+            key,
+            issuer: issuer[..end].into(),
+            clock,
+        }
     }
 
     /// A token for `payload` that ends after `ttl`.
@@ -178,7 +184,13 @@ struct Inner {
 impl TokenVerifier {
     /// A verifier for tokens signed with `key`.
     pub fn new(key: TokenKey, clock: Clock) -> Self {
-        Self { inner: Arc::new(Inner { key, clock, seen: Mutex::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                key,
+                clock,
+                seen: Mutex::default(),
+            }),
+        }
     }
 
     /// What `token` says, if it is to be believed now.
@@ -195,7 +207,10 @@ impl TokenVerifier {
             Some(verified) => verified,
             None => self.inner.key.open(token)?,
         };
-        let last = verified.expires_at.checked_add(CLOCK_LEEWAY).unwrap_or(Timestamp::MAX);
+        let last = verified
+            .expires_at
+            .checked_add(CLOCK_LEEWAY)
+            .unwrap_or(Timestamp::MAX);
         if self.inner.clock.now() > last {
             return Err(TokenError::Expired);
         }
@@ -204,7 +219,10 @@ impl TokenVerifier {
     }
 
     fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
-        self.inner.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -218,18 +236,31 @@ impl TokenKey {
     fn open(&self, token: &str) -> Result<Verified, TokenError> {
         let (signed, mac) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let body = signed.strip_prefix(VERSION).ok_or(TokenError::Malformed)?;
-        let mac = URL_SAFE_NO_PAD.decode(mac).map_err(|_| TokenError::Malformed)?;
-        self.mac(signed).verify_slice(&mac).map_err(|_| TokenError::WrongSignature)?;
+        let mac = URL_SAFE_NO_PAD
+            .decode(mac)
+            .map_err(|_| TokenError::Malformed)?;
+        self.mac(signed)
+            .verify_slice(&mac)
+            .map_err(|_| TokenError::WrongSignature)?;
 
-        let body = Bytes::from(URL_SAFE_NO_PAD.decode(body).map_err(|_| TokenError::Malformed)?);
+        let body = Bytes::from(
+            URL_SAFE_NO_PAD
+                .decode(body)
+                .map_err(|_| TokenError::Malformed)?,
+        );
         let (expiry, rest) = body.split_first_chunk::<8>().ok_or(TokenError::Malformed)?;
         let (length, rest) = rest.split_first().ok_or(TokenError::Malformed)?;
-        let (issuer, payload) =
-            rest.split_at_checked(usize::from(*length)).ok_or(TokenError::Malformed)?;
+        let (issuer, payload) = rest
+            .split_at_checked(usize::from(*length))
+            .ok_or(TokenError::Malformed)?;
         let issuer = std::str::from_utf8(issuer).map_err(|_| TokenError::Malformed)?;
         let expires_at = Timestamp::from_microsecond(i64::from_be_bytes(*expiry))
             .map_err(|_| TokenError::Malformed)?;
-        Ok(Verified { payload: body.slice_ref(payload), issuer: issuer.into(), expires_at })
+        Ok(Verified {
+            payload: body.slice_ref(payload),
+            issuer: issuer.into(),
+            expires_at,
+        })
     }
 }
 
@@ -243,7 +274,10 @@ struct Seen {
 
 impl Seen {
     fn get(&self, digest: &[u8; 32]) -> Option<Verified> {
-        self.young.get(digest).or_else(|| self.old.get(digest)).cloned()
+        self.young
+            .get(digest)
+            .or_else(|| self.old.get(digest))
+            .cloned()
     }
 
     fn remember(&mut self, digest: [u8; 32], verified: &Verified) {
@@ -310,17 +344,32 @@ mod tests {
             let mut changed = token.clone().into_bytes();
             changed[place] = if changed[place] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).unwrap();
-            assert!(verifier.verify(&changed).is_err(), "place {place} of {changed}");
+            assert!(
+                verifier.verify(&changed).is_err(),
+                "place {place} of {changed}"
+            );
         }
     }
 
     #[test]
     fn nonsense_is_refused_without_harm() {
         let (_, verifier, _control) = pair();
-        for text in ["", ".", "..", "v1..", "v2.AA.AA", "v1.AA", "v1.!!.!!", "\u{1f600}.."] {
+        for text in [
+            "",
+            ".",
+            "..",
+            "v1..",
+            "v2.AA.AA",
+            "v1.AA",
+            "v1.!!.!!",
+            "\u{1f600}..",
+        ] {
             assert!(verifier.verify(text).is_err(), "{text}");
         }
-        assert_eq!(verifier.verify(&"a".repeat(MAX_TOKEN_BYTES + 1)), Err(TokenError::TooLong));
+        assert_eq!(
+            verifier.verify(&"a".repeat(MAX_TOKEN_BYTES + 1)),
+            Err(TokenError::TooLong)
+        );
     }
 
     #[test]
