@@ -118,7 +118,10 @@ impl Span {
     #[must_use]
     pub fn new(start: usize, end: usize) -> Self {
         let cut = |position: usize| u32::try_from(position).unwrap_or(u32::MAX);
-        Self { start: cut(start), end: cut(end) }
+        Self {
+            start: cut(start),
+            end: cut(end),
+        }
     }
 
     /// The text under the span, if the span fits `text`.
@@ -156,7 +159,12 @@ pub struct Finding {
 impl Finding {
     /// A finding with the usual severity of its code and no correction.
     #[must_use]
-    pub fn new(code: Code, field: FieldPath, message: impl Into<String>, why: impl Into<String>) -> Self {
+    pub fn new(
+        code: Code,
+        field: FieldPath,
+        message: impl Into<String>,
+        why: impl Into<String>,
+    ) -> Self {
         Self {
             code,
             severity: code.severity(),
@@ -210,8 +218,14 @@ mod tests {
 
     #[test]
     fn a_path_becomes_a_pointer_into_the_request() {
-        assert_eq!(FieldPath::indexed("sources", 3).pointer(), "/spec/sources/3");
-        assert_eq!(FieldPath::new("validity.end").pointer(), "/spec/validity/end");
+        assert_eq!(
+            FieldPath::indexed("sources", 3).pointer(),
+            "/spec/sources/3"
+        );
+        assert_eq!(
+            FieldPath::new("validity.end").pointer(),
+            "/spec/validity/end"
+        );
         assert_eq!(FieldPath::new("a[0].b/c").pointer(), "/spec/a/0/b~1c");
         assert_eq!(FieldPath::new("").pointer(), "/spec");
     }

@@ -1,1 +1,3 @@
 
+pub mod finding;
+pub mod net;

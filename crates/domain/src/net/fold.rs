@@ -9,8 +9,9 @@ use super::split::is_dash;
 
 /// Where runs of ten decimal digits start in Unicode (general category Nd, the scripts in common use).
 const DIGIT_ZEROS: &[u32] = &[
-    0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66, 0x0E50, 0x0ED0,
-    0x0F20, 0x1040, 0x17E0, 0x1810, 0xA620, 0xFF10, 0x1D7CE, 0x1D7D8, 0x1D7E2, 0x1D7EC, 0x1D7F6,
+    0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66,
+    0x0E50, 0x0ED0, 0x0F20, 0x1040, 0x17E0, 0x1810, 0xA620, 0xFF10, 0x1D7CE, 0x1D7D8, 0x1D7E2,
+    0x1D7EC, 0x1D7F6,
 ];
 
 /// The text with every look-alike retyped, if that makes it ASCII throughout.
@@ -20,7 +21,11 @@ pub(super) fn to_ascii(text: &str) -> Option<String> {
         match character {
             plain if plain.is_ascii() => folded.push(plain),
             // Zero-width characters and marks mean nothing.
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{feff}' | '\u{00ad}' => {}
+            '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'
+            | '\u{feff}'
+            | '\u{00ad}' => {}
             blank if blank.is_whitespace() => folded.push(' '),
             dash if is_dash(dash) => folded.push('-'),
             '\u{3002}' | '\u{ff61}' => folded.push('.'),
@@ -36,7 +41,9 @@ pub(super) fn to_ascii(text: &str) -> Option<String> {
 
 fn digit(character: char) -> Option<char> {
     let code = character as u32;
-    let zero = DIGIT_ZEROS.iter().find(|zero| (**zero..**zero + 10).contains(&code))?;
+    let zero = DIGIT_ZEROS
+        .iter()
+        .find(|zero| (**zero..**zero + 10).contains(&code))?;
     char::from_digit(code - zero, 10)
 }
 
@@ -47,8 +54,14 @@ mod tests {
     #[test]
     fn look_alikes_are_retyped_and_others_are_not_guessed() {
         assert_eq!(to_ascii("１.２.３.４").as_deref(), Some("1.2.3.4"));
-        assert_eq!(to_ascii("1.1.1.1\u{2013}1.1.1.9").as_deref(), Some("1.1.1.1-1.1.1.9"));
-        assert_eq!(to_ascii("\u{feff}1.1.1.1\u{a0}").as_deref(), Some("1.1.1.1 "));
+        assert_eq!(
+            to_ascii("1.1.1.1\u{2013}1.1.1.9").as_deref(),
+            Some("1.1.1.1-1.1.1.9")
+        );
+        assert_eq!(
+            to_ascii("\u{feff}1.1.1.1\u{a0}").as_deref(),
+            Some("1.1.1.1 ")
+        );
         assert_eq!(to_ascii("١٢٣").as_deref(), Some("123"));
         assert_eq!(to_ascii("1.1.1.é"), None);
     }

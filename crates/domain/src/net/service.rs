@@ -69,7 +69,11 @@ impl PortRange {
     /// A run of ports; `None` when it holds port 0 or runs backwards.
     #[must_use]
     pub const fn new(first: u16, last: u16) -> Option<Self> {
-        if first == 0 || first > last { None } else { Some(Self { first, last }) }
+        if first == 0 || first > last {
+            None
+        } else {
+            Some(Self { first, last })
+        }
     }
 
     /// The lowest port.
@@ -109,11 +113,18 @@ impl Service {
     /// A service; `None` when a protocol with ports has none or the other way round.
     #[must_use]
     pub const fn new(protocol: Protocol, ports: Option<PortRange>) -> Option<Self> {
-        if protocol.has_ports() == ports.is_some() { Some(Self { protocol, ports }) } else { None }
+        if protocol.has_ports() == ports.is_some() {
+            Some(Self { protocol, ports })
+        } else {
+            None
+        }
     }
 
     /// ICMP, which has no ports.
-    pub const ICMP: Self = Self { protocol: Protocol::Icmp, ports: None };
+    pub const ICMP: Self = Self {
+        protocol: Protocol::Icmp,
+        ports: None,
+    };
 
     /// The protocol.
     #[must_use]
@@ -154,8 +165,14 @@ impl fmt::Display for Service {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.ports {
             None => write!(formatter, "{}", self.protocol),
-            Some(ports) if ports.first == ports.last => write!(formatter, "{}/{}", self.protocol, ports.first),
-            Some(ports) => write!(formatter, "{}/{}-{}", self.protocol, ports.first, ports.last),
+            Some(ports) if ports.first == ports.last => {
+                write!(formatter, "{}/{}", self.protocol, ports.first)
+            }
+            Some(ports) => write!(
+                formatter,
+                "{}/{}-{}",
+                self.protocol, ports.first, ports.last
+            ),
         }
     }
 }
@@ -170,7 +187,9 @@ impl FromStr for Service {
 
     /// Reads the canonical form only; [`read_services`] is for what people write.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        read::canonical(text).filter(|service| service.to_string() == text).ok_or(NotAService)
+        read::canonical(text)
+            .filter(|service| service.to_string() == text)
+            .ok_or(NotAService)
     }
 }
 

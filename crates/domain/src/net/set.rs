@@ -23,7 +23,11 @@ impl Family {
     /// The family of an address.
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
-        if address.is_ipv4() { Self::V4 } else { Self::V6 }
+        if address.is_ipv4() {
+            Self::V4
+        } else {
+            Self::V6
+        }
     }
 
     /// Bits in an address: 32 or 128.
@@ -64,7 +68,11 @@ impl Run {
     /// The run from `first` to `last`; `None` when the families differ or the end lies before the start.
     #[must_use]
     pub fn between(first: IpAddr, last: IpAddr) -> Option<Self> {
-        let run = Self { family: Family::of(first), first: number(first), last: number(last) };
+        let run = Self {
+            family: Family::of(first),
+            first: number(first),
+            last: number(last),
+        };
         (Family::of(last) == run.family && run.first <= run.last).then_some(run)
     }
 
@@ -107,7 +115,11 @@ impl Run {
     pub fn intersection(self, other: Self) -> Option<Self> {
         let first = self.first.max(other.first);
         let last = self.last.min(other.last);
-        (self.family == other.family && first <= last).then_some(Self { family: self.family, first, last })
+        (self.family == other.family && first <= last).then_some(Self {
+            family: self.family,
+            first,
+            last,
+        })
     }
 
     /// Whether the run has exactly one address.
@@ -132,7 +144,11 @@ impl Run {
             };
             let host_bits = aligned.min(fitting);
             networks.push(network(self.family, first, (bits - host_bits) as u8));
-            let step = if host_bits == 128 { u128::MAX } else { (1u128 << host_bits) - 1 };
+            let step = if host_bits == 128 {
+                u128::MAX
+            } else {
+                (1u128 << host_bits) - 1
+            };
             let end = first + step;
             if end >= self.last {
                 return networks;
@@ -153,7 +169,8 @@ pub fn runs(networks: &[IpNet]) -> Vec<Run> {
 pub fn union(mut runs: Vec<Run>) -> Vec<Run> {
     runs.sort_unstable();
     runs.dedup_by(|next, kept| {
-        let touches = next.family == kept.family && (next.first <= kept.last || next.first - 1 == kept.last);
+        let touches =
+            next.family == kept.family && (next.first <= kept.last || next.first - 1 == kept.last);
         if touches {
             kept.last = kept.last.max(next.last);
         }
@@ -177,8 +194,12 @@ pub fn covers(networks: &[IpNet], network: &IpNet) -> bool {
 /// Whether a union made by [`runs`] or [`union`] holds every address of `wanted`.
 #[must_use]
 pub fn runs_cover(union: &[Run], wanted: Run) -> bool {
-    let after = union.partition_point(|run| (run.family, run.first) <= (wanted.family, wanted.first));
-    after.checked_sub(1).and_then(|index| union.get(index)).is_some_and(|run| run.contains(wanted))
+    let after =
+        union.partition_point(|run| (run.family, run.first) <= (wanted.family, wanted.first));
+    after
+        .checked_sub(1)
+        .and_then(|index| union.get(index))
+        .is_some_and(|run| run.contains(wanted))
 }
 
 /// Whether the union of one list and the union of the other have an address in common.
@@ -190,7 +211,11 @@ pub fn overlap(left: &[IpNet], right: &[IpNet]) -> bool {
         if a.intersection(*b).is_some() {
             return true;
         }
-        if (a.family, a.last) < (b.family, b.last) { i += 1 } else { j += 1 }
+        if (a.family, a.last) < (b.family, b.last) {
+            i += 1
+        } else {
+            j += 1
+        }
     }
     false
 }
@@ -198,7 +223,10 @@ pub fn overlap(left: &[IpNet], right: &[IpNet]) -> bool {
 /// What is left of `networks` without `removed`: the fewest networks, exactly.
 #[must_use]
 pub fn subtract(networks: &[IpNet], removed: &[IpNet]) -> Vec<IpNet> {
-    subtract_runs(&runs(networks), &runs(removed)).into_iter().flat_map(Run::networks).collect()
+    subtract_runs(&runs(networks), &runs(removed))
+        .into_iter()
+        .flat_map(Run::networks)
+        .collect()
 }
 
 /// What is left of one union without another one. Both as [`runs`] makes them.
@@ -209,16 +237,27 @@ pub fn subtract_runs(from: &[Run], removed: &[Run]) -> Vec<Run> {
     for run in from {
         let mut rest = Some(*run);
         // Removed runs that end before this one starts can touch no later one either.
-        while removed.get(next).is_some_and(|cut| (cut.family, cut.last) < (run.family, run.first)) {
+        while removed
+            .get(next)
+            .is_some_and(|cut| (cut.family, cut.last) < (run.family, run.first))
+        {
             next += 1;
         }
         for cut in removed.get(next..).unwrap_or_default() {
             let Some(current) = rest else { break };
-            let Some(common) = current.intersection(*cut) else { break };
+            let Some(common) = current.intersection(*cut) else {
+                break;
+            };
             if current.first < common.first {
-                left.push(Run { last: common.first - 1, ..current });
+                left.push(Run {
+                    last: common.first - 1,
+                    ..current
+                });
             }
-            rest = (common.last < current.last).then(|| Run { first: common.last + 1, ..current });
+            rest = (common.last < current.last).then(|| Run {
+                first: common.last + 1,
+                ..current
+            });
         }
         left.extend(rest);
     }

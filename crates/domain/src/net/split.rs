@@ -62,7 +62,10 @@ pub(super) type Joins = fn(before: &str, next: &str) -> bool;
 
 /// Splits every text of a list. `joins` says when two neighbours are one entry, as in `a - b`.
 pub(super) fn split<'a>(texts: &'a [String], joins: Joins) -> Pieces<'a> {
-    let mut found = Pieces { pieces: Vec::new(), excess: None };
+    let mut found = Pieces {
+        pieces: Vec::new(),
+        excess: None,
+    };
     let bytes: usize = texts.iter().map(String::len).sum();
     if bytes > MAX_TEXT_BYTES || texts.len() > MAX_TEXT_BYTES {
         found.excess = Some(Excess::Text);
@@ -99,7 +102,10 @@ fn split_line<'a>(
             position += 1;
             continue;
         }
-        let length = bytes[position..].iter().position(|byte| is_separator(*byte)).unwrap_or(bytes.len() - position);
+        let length = bytes[position..]
+            .iter()
+            .position(|byte| is_separator(*byte))
+            .unwrap_or(bytes.len() - position);
         let (start, end) = (line_start + position, line_start + position + length);
         let piece_text = text.get(start..end).unwrap_or_default();
         position += length;
@@ -114,7 +120,14 @@ fn split_line<'a>(
         if found.pieces.len() == MAX_ENTRIES {
             return false;
         }
-        found.pieces.push(Piece { index, start, end, text: piece_text, label, follows });
+        found.pieces.push(Piece {
+            index,
+            start,
+            end,
+            text: piece_text,
+            label,
+            follows,
+        });
         follows = true;
     }
     true
@@ -126,7 +139,10 @@ fn is_separator(byte: u8) -> bool {
 
 fn label_of(comment: &str) -> Option<&str> {
     let comment = comment.trim().trim_start_matches('#').trim();
-    let end = comment.char_indices().nth(MAX_LABEL_CHARS).map_or(comment.len(), |(position, _)| position);
+    let end = comment
+        .char_indices()
+        .nth(MAX_LABEL_CHARS)
+        .map_or(comment.len(), |(position, _)| position);
     comment.get(..end).filter(|label| !label.is_empty())
 }
 
@@ -137,7 +153,10 @@ pub(super) fn around_dash(before: &str, next: &str) -> bool {
 
 /// A hyphen or what a word processor makes of it.
 pub(super) fn is_dash(character: char) -> bool {
-    matches!(character, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{ff0d}')
+    matches!(
+        character,
+        '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{ff0d}'
+    )
 }
 
 #[cfg(test)]
@@ -146,7 +165,11 @@ mod tests {
 
     fn texts_of(text: &str) -> Vec<String> {
         let list = [text.to_owned()];
-        split(&list, around_dash).pieces.iter().map(|piece| piece.text.to_owned()).collect()
+        split(&list, around_dash)
+            .pieces
+            .iter()
+            .map(|piece| piece.text.to_owned())
+            .collect()
     }
 
     #[test]
@@ -175,7 +198,10 @@ mod tests {
     fn spans_point_at_the_raw_text() {
         let list = ["é, 1.2.3.4\r\n  5.6.7.8".to_owned()];
         for piece in split(&list, around_dash).pieces {
-            assert_eq!(list.first().and_then(|text| piece.span().of(text)), Some(piece.text));
+            assert_eq!(
+                list.first().and_then(|text| piece.span().of(text)),
+                Some(piece.text)
+            );
         }
     }
 

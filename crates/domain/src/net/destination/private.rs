@@ -25,6 +25,7 @@ pub(super) const ENDINGS: &[&str] = &[
 /// The private ending of a canonical name, if it has one.
 pub(super) fn ending(name: &str) -> Option<&'static str> {
     ENDINGS.iter().copied().find(|ending| {
-        name.strip_suffix(ending).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+        name.strip_suffix(ending)
+            .is_some_and(|before| before.is_empty() || before.ends_with('.'))
     })
 }

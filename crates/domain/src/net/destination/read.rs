@@ -15,7 +15,8 @@ use super::super::{MAX_ENTRIES, MAX_TEXT_BYTES, fold};
 use super::{Destination, Hostname, private, script};
 use crate::finding::{Code, FieldPath, Finding, Span};
 
-const WHY_ONE: &str = "Access is opened to one server at a time, so the destination must name exactly one.";
+const WHY_ONE: &str =
+    "Access is opened to one server at a time, so the destination must name exactly one.";
 
 /// A destination as it was written, with its meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +43,15 @@ pub fn read_destinations(list: &str, texts: &[String]) -> (Vec<DestinationEntry>
     for piece in &split.pieces {
         let (field, span) = (piece.field(list), piece.span());
         let mut say = |finding: Finding| findings.push(finding.at(span));
-        let Some(destination) = read(piece.text, &field, &mut say) else { continue };
-        entries.push(DestinationEntry { field, span, raw: piece.text.to_owned(), destination });
+        let Some(destination) = read(piece.text, &field, &mut say) else {
+            continue;
+        };
+        entries.push(DestinationEntry {
+            field,
+            span,
+            raw: piece.text.to_owned(),
+            destination,
+        });
     }
     match split.excess {
         Some(excess) => findings.push(too_many(list, excess)),
@@ -60,14 +68,21 @@ pub fn read_destinations(list: &str, texts: &[String]) -> (Vec<DestinationEntry>
 
 fn too_many(list: &str, excess: Excess) -> Finding {
     let (field, message) = match excess {
-        Excess::Text => {
-            (FieldPath::new(list), format!("The list of destinations is longer than {MAX_TEXT_BYTES} bytes."))
-        }
-        Excess::Entries { index } => {
-            (FieldPath::indexed(list, index), format!("There are more than {MAX_ENTRIES} destinations."))
-        }
+        Excess::Text => (
+            FieldPath::new(list),
+            format!("The list of destinations is longer than {MAX_TEXT_BYTES} bytes."),
+        ),
+        Excess::Entries { index } => (
+            FieldPath::indexed(list, index),
+            format!("There are more than {MAX_ENTRIES} destinations."),
+        ),
     };
-    Finding::new(Code::DstTooMany, field, message, "A request that nobody can read in one sitting is not reviewed well.")
+    Finding::new(
+        Code::DstTooMany,
+        field,
+        message,
+        "A request that nobody can read in one sitting is not reviewed well.",
+    )
 }
 
 fn read(text: &str, field: &FieldPath, say: &mut impl FnMut(Finding)) -> Option<Destination> {
@@ -89,11 +104,21 @@ fn read(text: &str, field: &FieldPath, say: &mut impl FnMut(Finding)) -> Option<
         return None;
     }
     if looks_like_address(name) {
-        say(syntax(text, field, "is neither an address nor a host name", suggestion_for(text)));
+        say(syntax(
+            text,
+            field,
+            "is neither an address nor a host name",
+            suggestion_for(text),
+        ));
         return None;
     }
     let Some(host) = canonical_host(name) else {
-        say(syntax(text, field, "is not a host name", suggestion_for(text)));
+        say(syntax(
+            text,
+            field,
+            "is not a host name",
+            suggestion_for(text),
+        ));
         return None;
     };
     let (unicode, _) = idna::domain_to_unicode(name);
@@ -121,9 +146,18 @@ pub(super) fn canonical_host(name: &str) -> Option<String> {
     if name.len() > 1024 || looks_like_address(name) {
         return None;
     }
-    let ascii = Uts46::new().to_ascii(name.as_bytes(), AsciiDenyList::STD3, Hyphens::Check, DnsLength::Verify).ok()?;
+    let ascii = Uts46::new()
+        .to_ascii(
+            name.as_bytes(),
+            AsciiDenyList::STD3,
+            Hyphens::Check,
+            DnsLength::Verify,
+        )
+        .ok()?;
     let ascii = ascii.into_owned();
-    let labels_fit = ascii.split('.').all(|label| !label.starts_with('-') && !label.ends_with('-'));
+    let labels_fit = ascii
+        .split('.')
+        .all(|label| !label.starts_with('-') && !label.ends_with('-'));
     (labels_fit && !looks_like_address(&ascii)).then_some(ascii)
 }
 
@@ -131,14 +165,18 @@ pub(super) fn canonical_host(name: &str) -> Option<String> {
 fn looks_like_address(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
     let numeric = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
-    let hexadecimal =
-        last.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let hexadecimal = last
+        .strip_prefix("0x")
+        .is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
     numeric || hexadecimal || name.matches(':').count() > 1
 }
 
 fn not_public(text: &str, host: &str, field: &FieldPath) -> Option<Finding> {
     let message = if let Some(ending) = private::ending(host) {
-        format!("`{}` ends in `.{ending}`, which only means something inside a private network.", shown(text))
+        format!(
+            "`{}` ends in `.{ending}`, which only means something inside a private network.",
+            shown(text)
+        )
     } else if !host.contains('.') {
         format!("`{}` is a bare name without its domain.", shown(text))
     } else {
@@ -176,20 +214,33 @@ fn syntax(text: &str, field: &FieldPath, what: &str, suggestion: Option<String>)
 /// The destination that a URL, a name with a port, a bracketed or single-address form obviously means.
 fn suggestion_for(text: &str) -> Option<String> {
     let folded = fold::to_ascii(text).unwrap_or_else(|| text.to_owned());
-    let rest = folded.split_once("://").map_or(folded.as_str(), |(_, rest)| rest);
-    let rest = rest.trim().trim_matches(['<', '>', '"', '\'', '(', ')', '.']);
-    let rest = rest.strip_suffix("/32").or_else(|| rest.strip_suffix("/128")).unwrap_or(rest);
-    let authority =
-        if folded.contains("://") { rest.split(['/', '?']).next().unwrap_or(rest) } else { rest.trim_end_matches('/') };
+    let rest = folded
+        .split_once("://")
+        .map_or(folded.as_str(), |(_, rest)| rest);
+    let rest = rest
+        .trim()
+        .trim_matches(['<', '>', '"', '\'', '(', ')', '.']);
+    let rest = rest
+        .strip_suffix("/32")
+        .or_else(|| rest.strip_suffix("/128"))
+        .unwrap_or(rest);
+    let authority = if folded.contains("://") {
+        rest.split(['/', '?']).next().unwrap_or(rest)
+    } else {
+        rest.trim_end_matches('/')
+    };
     let bare = match authority.strip_prefix('[') {
         Some(inside) => inside.split(']').next().unwrap_or(inside),
-        None if authority.matches(':').count() == 1 => authority.split(':').next().unwrap_or(authority),
+        None if authority.matches(':').count() == 1 => {
+            authority.split(':').next().unwrap_or(authority)
+        }
         None => authority,
     };
     if let Ok(address) = bare.parse::<IpAddr>() {
         return Some(address.to_string());
     }
-    canonical_host(bare).filter(|host| host.contains('.') && private::ending(host).is_none() && host != text)
+    canonical_host(bare)
+        .filter(|host| host.contains('.') && private::ending(host).is_none() && host != text)
 }
 
 fn shown(text: &str) -> String {

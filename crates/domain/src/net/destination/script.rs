@@ -26,6 +26,8 @@ fn alphabet(character: char) -> Option<Alphabet> {
 pub(super) fn mixes_alphabets(name: &str) -> bool {
     name.split('.').any(|label| {
         let mut letters = label.chars().filter_map(alphabet);
-        letters.next().is_some_and(|first| letters.any(|other| other != first))
+        letters
+            .next()
+            .is_some_and(|first| letters.any(|other| other != first))
     })
 }

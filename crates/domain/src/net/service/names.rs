@@ -62,7 +62,10 @@ pub(super) const NAMES: &[(&str, Protocol, u16)] = &[
 
 /// The protocol and port of a name, whatever its case.
 pub(super) fn find(name: &str) -> Option<(Protocol, u16)> {
-    NAMES.iter().find(|(known, ..)| known.eq_ignore_ascii_case(name)).map(|(_, protocol, port)| (*protocol, *port))
+    NAMES
+        .iter()
+        .find(|(known, ..)| known.eq_ignore_ascii_case(name))
+        .map(|(_, protocol, port)| (*protocol, *port))
 }
 
 #[cfg(test)]

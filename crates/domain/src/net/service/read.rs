@@ -11,7 +11,8 @@ use super::{PortRange, Protocol, Service, names};
 use crate::finding::{Code, FieldPath, Finding, Span};
 
 const WHY_READ: &str = "A rule is made from exactly what is written here, so nothing is guessed.";
-const WHY_BOUNDS: &str = "Ports are numbered from 1 to 65535, and a range runs from the lower to the higher one.";
+const WHY_BOUNDS: &str =
+    "Ports are numbered from 1 to 65535, and a range runs from the lower to the higher one.";
 
 /// A service as it was written, with its meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +43,12 @@ pub fn read_services(list: &str, texts: &[String]) -> (Vec<ServiceEntry>, Vec<Fi
             findings.push(problem.into_finding(field.clone(), span));
         }
         if let Some(service) = outcome.service {
-            entries.push(ServiceEntry { field, span, raw: piece.text.to_owned(), service });
+            entries.push(ServiceEntry {
+                field,
+                span,
+                raw: piece.text.to_owned(),
+                service,
+            });
         }
     }
     match split.excess {
@@ -66,10 +72,14 @@ pub(super) fn canonical(text: &str) -> Option<Service> {
 
 fn too_many(list: &str, excess: Excess) -> Finding {
     let (field, message) = match excess {
-        Excess::Text => (FieldPath::new(list), format!("The list of ports is longer than {MAX_TEXT_BYTES} bytes.")),
-        Excess::Entries { index } => {
-            (FieldPath::indexed(list, index), format!("There are more than {MAX_ENTRIES} ports."))
-        }
+        Excess::Text => (
+            FieldPath::new(list),
+            format!("The list of ports is longer than {MAX_TEXT_BYTES} bytes."),
+        ),
+        Excess::Entries { index } => (
+            FieldPath::indexed(list, index),
+            format!("There are more than {MAX_ENTRIES} ports."),
+        ),
     };
     Finding::new(
         Code::PortTooMany,
@@ -86,7 +96,9 @@ fn joins(before: &str, next: &str) -> bool {
         || before.ends_with('/')
         || (Protocol::from_word(before).is_some() && next.starts_with(|c: char| c.is_ascii_digit()))
         || (Protocol::from_word(next).is_some_and(Protocol::has_ports)
-            && before.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'))
+            && before
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte == b'-'))
 }
 
 struct Outcome {
@@ -104,22 +116,36 @@ struct Problem {
 
 impl Problem {
     fn new(code: Code, message: String, why: &'static str) -> Self {
-        Self { code, message, why, suggestion: None, alternatives: Vec::new() }
+        Self {
+            code,
+            message,
+            why,
+            suggestion: None,
+            alternatives: Vec::new(),
+        }
     }
 
     fn into_finding(self, field: FieldPath, span: Span) -> Finding {
-        let mut finding = Finding::new(self.code, field, self.message, self.why).at(span).offer(self.alternatives);
+        let mut finding = Finding::new(self.code, field, self.message, self.why)
+            .at(span)
+            .offer(self.alternatives);
         finding.suggestion = self.suggestion;
         finding
     }
 }
 
 fn fine(service: Option<Service>) -> Outcome {
-    Outcome { service, problem: None }
+    Outcome {
+        service,
+        problem: None,
+    }
 }
 
 fn refused(problem: Problem) -> Outcome {
-    Outcome { service: None, problem: Some(problem) }
+    Outcome {
+        service: None,
+        problem: Some(problem),
+    }
 }
 
 fn read(text: &str) -> Outcome {
@@ -129,8 +155,9 @@ fn read(text: &str) -> Outcome {
             format!("`{text}` holds a character that is not plain ASCII."),
             "It looks like a digit, dash or blank but is none, often after copying from a mail or a document.",
         );
-        problem.suggestion =
-            fold::to_ascii(text).and_then(|folded| read(folded.trim()).service).map(|service| service.to_string());
+        problem.suggestion = fold::to_ascii(text)
+            .and_then(|folded| read(folded.trim()).service)
+            .map(|service| service.to_string());
         return refused(problem);
     }
     if let Some((left, right)) = text.split_once(['/', ':']) {
@@ -158,8 +185,11 @@ fn read(text: &str) -> Outcome {
     }
     // `tcp 443`, `443 tcp` and `tcp443`: clear enough to suggest, not clear enough to accept.
     if let Some(service) = without_slash(text) {
-        let mut problem =
-            Problem::new(Code::PortSyntax, format!("`{text}` lacks the slash between protocol and port."), WHY_READ);
+        let mut problem = Problem::new(
+            Code::PortSyntax,
+            format!("`{text}` lacks the slash between protocol and port."),
+            WHY_READ,
+        );
         problem.suggestion = Some(service.to_string());
         return refused(problem);
     }
@@ -176,14 +206,19 @@ fn read(text: &str) -> Outcome {
 }
 
 fn named(text: &str, protocol: Protocol, port: u16) -> Outcome {
-    let Some(service) = Service::new(protocol, PortRange::new(port, port)) else { return refused(unreadable(text)) };
+    let Some(service) = Service::new(protocol, PortRange::new(port, port)) else {
+        return refused(unreadable(text));
+    };
     let mut problem = Problem::new(
         Code::PortServiceName,
         format!("`{text}` is read as {service}."),
         "Names are read from a fixed table, so that a request means the same everywhere; check that this port is meant.",
     );
     problem.suggestion = Some(service.to_string());
-    Outcome { service: Some(service), problem: Some(problem) }
+    Outcome {
+        service: Some(service),
+        problem: Some(problem),
+    }
 }
 
 fn with_protocol(text: &str, protocol: Protocol, spec: &str) -> Outcome {
@@ -269,6 +304,7 @@ fn ports(spec: &str) -> Result<PortRange, PortProblem> {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Number {
     value: u32,
     sloppy: bool,
@@ -281,7 +317,10 @@ fn number(text: &str) -> Result<Number, PortProblem> {
     }
     // More digits than fit are far above 65535 all the same.
     let value = digits.parse().unwrap_or(u32::MAX);
-    Ok(Number { value, sloppy: digits.len() != text.len() || (digits.len() > 1 && digits.starts_with('0')) })
+    Ok(Number {
+        value,
+        sloppy: digits.len() != text.len() || (digits.len() > 1 && digits.starts_with('0')),
+    })
 }
 
 fn both_protocols(range: PortRange) -> Vec<String> {
@@ -303,14 +342,20 @@ fn protocol_missing(text: &str, range: PortRange) -> Problem {
 }
 
 fn bounds(text: &str) -> Problem {
-    Problem::new(Code::PortBounds, format!("`{text}` is not a range of ports that exists."), WHY_BOUNDS)
+    Problem::new(
+        Code::PortBounds,
+        format!("`{text}` is not a range of ports that exists."),
+        WHY_BOUNDS,
+    )
 }
 
 fn unreadable(text: &str) -> Problem {
     let shown: String = text.chars().take(60).collect();
     Problem::new(
         Code::PortSyntax,
-        format!("`{shown}` cannot be read as a service; write tcp/443, udp/53, tcp/8000-8100 or a name such as https."),
+        format!(
+            "`{shown}` cannot be read as a service; write tcp/443, udp/53, tcp/8000-8100 or a name such as https."
+        ),
         WHY_READ,
     )
 }
