@@ -41,6 +41,7 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
         .without_units()
         .without_counter_suffixes()
         .without_target_info()
+        .scope_info_enabled(false)
         .build();
     let provider = match exporter {
         Ok(exporter) => SdkMeterProvider::builder().with_reader(exporter).build(),
