@@ -148,7 +148,7 @@ pub(super) fn unknown(
     // Names come from outside: long ones are shown cut, and not compared.
     let shown: String = name.chars().take(80).collect();
     let nearest = (name.len() <= 80)
-        .then(|| settings.iter().map(|setting| name_of(setting)))
+        .then(|| settings.iter().map(&name_of))
         .into_iter()
         .flatten()
         .map(|known| (distance(name, &known), known))

@@ -35,7 +35,10 @@ async fn start(limits: HttpLimits) -> Running {
             "/peer",
             get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() }),
         )
-        .route("/panic", get(|| async { None::<&str>.unwrap() }))
+        .route(
+            "/panic",
+            get(|| async { std::panic::resume_unwind(Box::new("asked to")) as &str }),
+        )
         .route(
             "/hang",
             get(|| async { std::future::pending::<&str>().await }),

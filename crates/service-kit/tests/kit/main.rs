@@ -11,3 +11,4 @@ extern crate portreeve_service_kit as service_kit;
 mod echo;
 mod http;
 mod rpc;
+mod trace;

@@ -16,11 +16,10 @@ use tonic::Code;
 use tonic::service::Routes;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
-use tracing::Instrument as _;
 
 use crate::echo::{Echo, ask, decode, follow, question};
 
-struct Running {
+pub(crate) struct Running {
     target: Target,
     signer: TokenSigner,
     trigger: ShutdownTrigger,
@@ -34,7 +33,7 @@ impl Running {
         connect(self.target.clone(), None)
     }
 
-    fn named(&self, name: &'static str) -> ClientChannel {
+    pub(crate) fn named(&self, name: &'static str) -> ClientChannel {
         let injector = TokenInjector::new(self.signer.clone(), name, Duration::from_secs(60));
         connect(self.target.clone(), Some(injector))
     }
@@ -80,7 +79,7 @@ fn start(listener: ListenOn, target: Target) -> Running {
     }
 }
 
-fn in_memory() -> Running {
+pub(crate) fn in_memory() -> Running {
     let (listener, connector) = local();
     start(ListenOn::Local(listener), Target::InMemory(connector))
 }
@@ -152,30 +151,6 @@ async fn a_wrong_or_empty_token_is_refused_with_its_reason() {
         assert_eq!(refused.code(), Code::Unauthenticated);
         assert!(refused.message().contains(words), "{refused:?}");
     }
-}
-
-#[tokio::test]
-async fn the_trace_crosses_from_caller_to_service() {
-    let _guard = telemetry::init(&telemetry::TelemetrySettings {
-        service_name: "test".into(),
-        log_format: telemetry::LogFormat::Human,
-        log_filter: "off".into(),
-        otlp_endpoint: None,
-    })
-    .unwrap();
-    let running = in_memory();
-    let channel = running.named("gateway");
-    let span = tracing::info_span!("caller");
-    let (mine, theirs) = async {
-        let theirs = ask(&channel, question("trace")).await.unwrap();
-        (telemetry::current_trace_id().unwrap(), theirs)
-    }
-    .instrument(span)
-    .await;
-    assert_eq!(mine, theirs);
-    let another = ask(&channel, question("trace")).await.unwrap();
-    assert_eq!(another.len(), 32);
-    assert_ne!(another, mine);
 }
 
 #[tokio::test]
