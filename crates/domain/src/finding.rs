@@ -8,8 +8,10 @@
 //! Nothing here fails; a field path that is no path still converts to a pointer that names it.
 
 mod code;
+mod correct;
 
 pub use code::{Code, UnknownCode};
+pub use correct::{apply_suggestions, one_suggestion_per_place};
 
 use std::fmt;
 
@@ -69,19 +71,26 @@ impl FieldPath {
         &self.0
     }
 
-    /// The same place as an RFC 6901 pointer into a request: `sources[0]` is `/spec/sources/0`.
+    /// The same place as an RFC 6901 pointer into the JSON of a request: `sources[0]` is `/asked/sources/0`.
+    /// Words joined by `_` are written the JSON way: `emergency_reason` is `/asked/emergencyReason`.
     #[must_use]
     pub fn pointer(&self) -> String {
         let mut pointer = String::with_capacity(self.0.len() + 8);
-        pointer.push_str("/spec");
+        pointer.push_str("/asked");
         for part in self.0.split(['.', '[']) {
             let part = part.strip_suffix(']').unwrap_or(part);
             if part.is_empty() {
                 continue;
             }
             pointer.push('/');
+            let mut capital = false;
             for character in part.chars() {
+                if std::mem::take(&mut capital) {
+                    pointer.push(character.to_ascii_uppercase());
+                    continue;
+                }
                 match character {
+                    '_' => capital = true,
                     '~' => pointer.push_str("~0"),
                     '/' => pointer.push_str("~1"),
                     other => pointer.push(other),
@@ -220,14 +229,18 @@ mod tests {
     fn a_path_becomes_a_pointer_into_the_request() {
         assert_eq!(
             FieldPath::indexed("sources", 3).pointer(),
-            "/spec/sources/3"
+            "/asked/sources/3"
         );
         assert_eq!(
             FieldPath::new("validity.end").pointer(),
-            "/spec/validity/end"
+            "/asked/validity/end"
         );
-        assert_eq!(FieldPath::new("a[0].b/c").pointer(), "/spec/a/0/b~1c");
-        assert_eq!(FieldPath::new("").pointer(), "/spec");
+        assert_eq!(FieldPath::new("a[0].b/c").pointer(), "/asked/a/0/b~1c");
+        assert_eq!(
+            FieldPath::new("emergency_reason").pointer(),
+            "/asked/emergencyReason"
+        );
+        assert_eq!(FieldPath::new("").pointer(), "/asked");
     }
 
     #[test]

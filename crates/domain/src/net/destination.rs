@@ -133,3 +133,6 @@ impl From<Destination> for String {
         destination.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -197,3 +197,6 @@ fn aggregatable(list: &str, kept: &[(Run, usize)]) -> Option<Finding> {
         .offer(texts)
     })
 }
+
+#[cfg(test)]
+mod tests;

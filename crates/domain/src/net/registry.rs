@@ -294,3 +294,6 @@ pub fn advice(code: Code) -> &'static str {
         _ => "Give an ordinary public address of your network.",
     }
 }
+
+#[cfg(test)]
+mod tests;

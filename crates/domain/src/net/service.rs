@@ -206,3 +206,6 @@ impl From<Service> for String {
         service.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -329,3 +329,6 @@ fn network(family: Family, first: u128, length: u8) -> IpNet {
         IpAddr::V6(v6) => IpNet::V6(Ipv6Net::new_assert(v6, length.min(128))),
     }
 }
+
+#[cfg(test)]
+mod tests;

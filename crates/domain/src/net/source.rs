@@ -137,3 +137,6 @@ fn joins(before: &str, next: &str) -> bool {
         || before.ends_with('/')
         || (dotted::is_mask_like(next) && before.parse::<std::net::Ipv4Addr>().is_ok())
 }
+
+#[cfg(test)]
+mod tests;
