@@ -1,0 +1,509 @@
+//! Who may do what: roles in scopes against actions on resources (design decision D7), in one table.
+//!
+//! Role: [`authorize`] is the only place that says yes; every service asks it, not only the edge. Deny by default.
+//! Invariants: I5 (nobody reaches another institution's data), I6 (four eyes: [`four_eyes`]).
+//! Failure story: a refusal names the action and what would be needed, never whether the resource exists.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{InstitutionId, ProductId, TeamId},
+    refusal::Refusal,
+};
+
+/// A role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Asks for access on behalf of an institution.
+    Requester,
+    /// Fills in the technical part of a request.
+    Delegate,
+    /// Reviews and decides.
+    Analyst,
+    /// Opens and closes the firewall.
+    Cloud,
+    /// Approves the vendor's access to an institution's own server.
+    InstitutionApprover,
+    /// Reads, changes nothing.
+    Auditor,
+    /// Keeps the catalogue and the keys; may act in every place of people, four eyes included.
+    Administrator,
+    /// A service acting for itself.
+    Service,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 8] = [
+        Self::Requester,
+        Self::Delegate,
+        Self::Analyst,
+        Self::Cloud,
+        Self::InstitutionApprover,
+        Self::Auditor,
+        Self::Administrator,
+        Self::Service,
+    ];
+
+    /// As written in files and commands.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requester => "requester",
+            Self::Delegate => "delegate",
+            Self::Analyst => "analyst",
+            Self::Cloud => "cloud",
+            Self::InstitutionApprover => "institution_approver",
+            Self::Auditor => "auditor",
+            Self::Administrator => "administrator",
+            Self::Service => "service",
+        }
+    }
+}
+
+impl FromStr for Role {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or_else(|| {
+                format!(
+                    "'{text}' is no role; write one of {}",
+                    Self::ALL.map(Self::as_str).join(", ")
+                )
+            })
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Where a role holds.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Everywhere.
+    All,
+    /// One institution.
+    Institution(InstitutionId),
+    /// One product.
+    Product(ProductId),
+    /// One team.
+    Team(TeamId),
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Institution(id) => write!(f, "institution:{id}"),
+            Self::Product(id) => write!(f, "product:{id}"),
+            Self::Team(id) => write!(f, "team:{id}"),
+        }
+    }
+}
+
+impl FromStr for Scope {
+    type Err = String;
+    /// Reads `all`, `institution:ID`, `product:ID` or `team:ID`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let slug = |error: crate::id::IdError| format!("'{text}': {error}");
+        match text.split_once(':') {
+            None if text == "all" => Ok(Self::All),
+            Some(("institution", id)) => id.parse().map(Self::Institution).map_err(slug),
+            Some(("product", id)) => id.parse().map(Self::Product).map_err(slug),
+            Some(("team", id)) => id.parse().map(Self::Team).map_err(slug),
+            _ => Err(format!(
+                "'{text}' is no scope; write all, institution:ID, product:ID or team:ID"
+            )),
+        }
+    }
+}
+
+/// A role in a scope.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RoleBinding {
+    /// The role.
+    pub role: Role,
+    /// Where it holds.
+    pub scope: Scope,
+}
+
+impl RoleBinding {
+    /// Whether the role can hold in that kind of scope; a key with another binding is refused when it is made.
+    pub fn is_sensible(&self) -> bool {
+        match self.role {
+            Role::Requester | Role::Delegate | Role::InstitutionApprover => {
+                matches!(self.scope, Scope::Institution(_))
+            }
+            Role::Analyst => !matches!(self.scope, Scope::Institution(_)),
+            Role::Cloud => matches!(self.scope, Scope::Team(_) | Scope::All),
+            Role::Auditor => true,
+            Role::Administrator => self.scope == Scope::All,
+            // Never in a key: services mint their own identity.
+            Role::Service => false,
+        }
+    }
+}
+
+/// Who acts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Principal {
+    /// Stable id, such as `key:0193…` or `service:gateway`.
+    pub id: String,
+    /// A name for people.
+    pub display_name: String,
+    /// What it may do.
+    pub bindings: Vec<RoleBinding>,
+}
+
+/// Who did something, as kept with what was done.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Actor {
+    /// The principal's id.
+    pub id: String,
+    /// A name for people.
+    pub display_name: String,
+}
+
+impl Actor {
+    /// The clock: moves what is due.
+    pub fn clock() -> Self {
+        Self {
+            id: "service:expiry-scheduler".into(),
+            display_name: "the clock".into(),
+        }
+    }
+}
+
+impl Principal {
+    /// A service acting for itself.
+    pub fn service(name: &str) -> Self {
+        Self {
+            id: format!("service:{name}"),
+            display_name: name.to_owned(),
+            bindings: vec![RoleBinding {
+                role: Role::Service,
+                scope: Scope::All,
+            }],
+        }
+    }
+
+    /// The principal as the doer of something.
+    pub fn actor(&self) -> Actor {
+        Actor {
+            id: self.id.clone(),
+            display_name: self.display_name.clone(),
+        }
+    }
+
+    /// Whether any binding has `role`, in whatever scope.
+    pub fn has_role(&self, role: Role) -> bool {
+        self.bindings.iter().any(|binding| binding.role == role)
+    }
+}
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $name:ident = $text:literal: [$($role:ident),*]),* $(,)?) => {
+        /// A permission, as named in the protos' `operation.action`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Action {$($(#[$doc])* $name),*}
+
+        impl Action {
+            /// Every action.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// As in the protos.
+            pub const fn as_str(self) -> &'static str {
+                match self {$(Self::$name => $text),*}
+            }
+
+            /// The roles that it is open to.
+            pub const fn roles(self) -> &'static [Role] {
+                match self {$(Self::$name => &[$(Role::$role),*]),*}
+            }
+        }
+    };
+}
+
+actions! {
+    /// Ask for access.
+    RequestCreate = "request.create": [Requester, Analyst, Administrator],
+    /// Read requests, comments and timelines.
+    RequestRead = "request.read": [Requester, Delegate, Analyst, Cloud, InstitutionApprover, Auditor, Administrator],
+    /// Edit what was asked.
+    RequestEdit = "request.edit": [Requester, Delegate, Analyst, Administrator],
+    /// Submit a draft.
+    RequestSubmit = "request.submit": [Requester, Analyst, Administrator],
+    /// Withdraw.
+    RequestWithdraw = "request.withdraw": [Requester, Administrator],
+    /// Answer a question.
+    RequestRespond = "request.respond": [Requester, Delegate, Analyst, Administrator],
+    /// Claim, release, transfer, ask.
+    RequestReview = "request.review": [Analyst, Administrator],
+    /// Approve, reject, review an emergency.
+    RequestDecide = "request.decide": [Analyst, Administrator],
+    /// Comment.
+    RequestComment = "request.comment": [Requester, Delegate, Analyst, Cloud, InstitutionApprover, Administrator],
+    /// Read grants.
+    GrantRead = "grant.read": [Requester, Delegate, Analyst, Cloud, InstitutionApprover, Auditor, Administrator],
+    /// Claim, complete, fail, confirm closed.
+    GrantWork = "grant.work": [Cloud, Administrator],
+    /// Ask for a later end.
+    GrantExtend = "grant.extend": [Requester, Analyst, Administrator],
+    /// Give back early.
+    GrantReturn = "grant.return": [Requester, Administrator],
+    /// Decide an extension, revoke.
+    GrantDecide = "grant.decide": [Analyst, Administrator],
+    /// Read institutions, products, servers.
+    CatalogueRead = "catalogue.read": [Requester, Delegate, Analyst, Cloud, InstitutionApprover, Auditor, Administrator],
+    /// Change them; import what is open.
+    CatalogueWrite = "catalogue.write": [Administrator],
+    /// List keys.
+    KeyRead = "key.read": [Auditor, Administrator],
+    /// Make and revoke keys.
+    KeyWrite = "key.write": [Administrator],
+    /// Ask what an address is.
+    AddressClassify = "address.classify": [Requester, Delegate, Analyst, Cloud, InstitutionApprover, Auditor, Administrator],
+    /// Read events.
+    EventsRead = "events.read": [Requester, Analyst, Cloud, InstitutionApprover, Auditor, Administrator],
+    /// Read own subscriptions.
+    SubscriptionRead = "subscription.read": [Requester, Analyst, Cloud, InstitutionApprover, Auditor, Administrator],
+    /// Change own subscriptions.
+    SubscriptionWrite = "subscription.write": [Requester, Analyst, Cloud, InstitutionApprover, Auditor, Administrator],
+    /// Read own webhook endpoints.
+    WebhookRead = "webhook.read": [Requester, Analyst, Cloud, Administrator],
+    /// Change own webhook endpoints.
+    WebhookWrite = "webhook.write": [Requester, Analyst, Cloud, Administrator],
+    /// Read the state of the services.
+    OperateRead = "operate.read": [Auditor, Administrator],
+    /// Ask who one is.
+    CallerRead = "caller.read": [Requester, Delegate, Analyst, Cloud, InstitutionApprover, Auditor, Administrator],
+    /// Tell whose key a secret is: the gateway.
+    ServiceAuthenticate = "service.authenticate": [Service],
+    /// Run what is due: expiry-scheduler.
+    ServiceTime = "service.time": [Service],
+    /// Follow the log: notification.
+    ServiceEvents = "service.events": [Service],
+    /// Judge: intake.
+    ServiceValidate = "service.validate": [Service],
+}
+
+impl FromStr for Action {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|action| action.as_str() == text)
+            .ok_or_else(|| format!("'{text}' is no action"))
+    }
+}
+
+impl Action {
+    /// Open in one scope of any kind, because what it reaches is the caller's own or public knowledge.
+    const fn is_personal(self) -> bool {
+        matches!(
+            self,
+            Self::AddressClassify
+                | Self::EventsRead
+                | Self::SubscriptionRead
+                | Self::SubscriptionWrite
+                | Self::WebhookRead
+                | Self::WebhookWrite
+                | Self::CallerRead
+        )
+    }
+
+    /// Reaches the whole house: only a role that holds everywhere will do.
+    const fn is_global(self) -> bool {
+        matches!(
+            self,
+            Self::CatalogueWrite
+                | Self::KeyRead
+                | Self::KeyWrite
+                | Self::OperateRead
+                | Self::ServiceAuthenticate
+                | Self::ServiceTime
+                | Self::ServiceEvents
+                | Self::ServiceValidate
+        )
+    }
+}
+
+/// What an action is about, as far as scopes care.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Resource<'a> {
+    /// Whose it is.
+    pub institution: Option<&'a InstitutionId>,
+    /// Its product.
+    pub product: Option<&'a ProductId>,
+    /// The teams that work on it.
+    pub teams: &'a [TeamId],
+}
+
+impl Resource<'_> {
+    fn is_in(&self, scope: &Scope) -> bool {
+        match scope {
+            Scope::All => true,
+            Scope::Institution(id) => self.institution == Some(id),
+            Scope::Product(id) => self.product == Some(id),
+            Scope::Team(id) => self.teams.contains(id),
+        }
+    }
+}
+
+fn forbidden(action: Action) -> Refusal {
+    Refusal::Forbidden { action }
+}
+
+/// Whether `principal` may do `action` at all, before any resource is looked up.
+///
+/// # Errors
+/// [`Refusal::Forbidden`].
+pub fn authorize_role(principal: &Principal, action: Action) -> Result<(), Refusal> {
+    let open = principal.bindings.iter().any(|binding| {
+        action.roles().contains(&binding.role)
+            && (!action.is_global() || binding.scope == Scope::All)
+    });
+    if open { Ok(()) } else { Err(forbidden(action)) }
+}
+
+/// Whether `principal` may do `action` on `resource`.
+///
+/// # Errors
+/// [`Refusal::Forbidden`].
+pub fn authorize(
+    principal: &Principal,
+    action: Action,
+    resource: &Resource<'_>,
+) -> Result<(), Refusal> {
+    let open = principal.bindings.iter().any(|binding| {
+        action.roles().contains(&binding.role)
+            && (action.is_personal() || resource.is_in(&binding.scope))
+            && (!action.is_global() || binding.scope == Scope::All)
+    });
+    if open { Ok(()) } else { Err(forbidden(action)) }
+}
+
+/// I6: nobody decides what they asked for.
+///
+/// # Errors
+/// [`Refusal::FourEyes`].
+pub fn four_eyes(decider: &Actor, asker: &Actor) -> Result<(), Refusal> {
+    if decider.id == asker.id {
+        Err(Refusal::FourEyes)
+    } else {
+        Ok(())
+    }
+}
+
+/// What a reader may see: everything, or what any of the lists names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Visibility {
+    /// Everything.
+    pub all: bool,
+    /// Institutions.
+    pub institutions: Vec<InstitutionId>,
+    /// Products.
+    pub products: Vec<ProductId>,
+    /// Teams.
+    pub teams: Vec<TeamId>,
+}
+
+impl Visibility {
+    /// Everything.
+    pub fn everything() -> Self {
+        Self {
+            all: true,
+            ..Self::default()
+        }
+    }
+
+    /// What `principal` may see by `action`.
+    pub fn of(principal: &Principal, action: Action) -> Self {
+        let mut visible = Self::default();
+        for binding in &principal.bindings {
+            if !action.roles().contains(&binding.role) {
+                continue;
+            }
+            match &binding.scope {
+                Scope::All => visible.all = true,
+                Scope::Institution(id) => visible.institutions.push(id.clone()),
+                Scope::Product(id) => visible.products.push(id.clone()),
+                Scope::Team(id) => visible.teams.push(id.clone()),
+            }
+        }
+        visible
+    }
+
+    /// Whether `resource` is visible.
+    pub fn shows(&self, resource: &Resource<'_>) -> bool {
+        self.all
+            || resource
+                .institution
+                .is_some_and(|id| self.institutions.contains(id))
+            || resource
+                .product
+                .is_some_and(|id| self.products.contains(id))
+            || resource.teams.iter().any(|id| self.teams.contains(id))
+    }
+
+    /// Nothing at all is visible.
+    pub fn is_empty(&self) -> bool {
+        !self.all
+            && self.institutions.is_empty()
+            && self.products.is_empty()
+            && self.teams.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "constants")]
+    use super::*;
+
+    fn who(role: Role, scope: &str) -> Principal {
+        Principal {
+            id: "key:1".into(),
+            display_name: "one".into(),
+            bindings: vec![RoleBinding {
+                role,
+                scope: scope.parse().unwrap(),
+            }],
+        }
+    }
+
+    #[test]
+    fn a_scope_reaches_its_own_and_nothing_else() {
+        let (mine, other) = ("mine".parse().unwrap(), "other".parse().unwrap());
+        let requester = who(Role::Requester, "institution:mine");
+        let on = |institution| Resource {
+            institution: Some(institution),
+            ..Resource::default()
+        };
+        assert!(authorize(&requester, Action::RequestCreate, &on(&mine)).is_ok());
+        assert!(authorize(&requester, Action::RequestCreate, &on(&other)).is_err());
+        assert!(authorize(&requester, Action::RequestDecide, &on(&mine)).is_err());
+    }
+
+    #[test]
+    fn global_actions_need_a_role_everywhere() {
+        let local = who(Role::Auditor, "institution:mine");
+        assert!(authorize_role(&local, Action::KeyRead).is_err());
+        assert!(authorize_role(&who(Role::Auditor, "all"), Action::KeyRead).is_ok());
+    }
+
+    #[test]
+    fn every_action_has_one_name() {
+        for action in Action::ALL {
+            assert_eq!(action.as_str().parse(), Ok(*action));
+        }
+    }
+}

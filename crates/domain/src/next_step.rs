@@ -1,0 +1,274 @@
+//! Who acts next and what they may do: so that no client re-codes the machines.
+//!
+//! Role: derives `waitingOn`, `nextStep` and `allowedActions` from a request or a grant, a caller and `now`.
+//! Invariant: an action that is listed is not refused for the state, the role or four eyes at that same instant.
+//! Failure story: none; what cannot be done is simply not listed.
+
+use crate::{
+    access::{Action, Principal, Resource, authorize},
+    catalogue::Closing,
+    grant::{Grant, GrantState},
+    id::TeamId,
+    request::{Request, RequestState},
+    time::Instant,
+};
+
+/// Who acts next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WaitingOn {
+    /// The institution.
+    Institution,
+    /// The support team.
+    Analyst,
+    /// A cloud team.
+    CloudTeam,
+    /// The clock.
+    Time,
+    /// Nobody: it is over.
+    Nobody,
+}
+
+/// Who acts next on a request, and what, in one sentence.
+pub fn of_request(request: &Request) -> (WaitingOn, String) {
+    use RequestState as S;
+    let queue = &request.queue;
+    match request.state {
+        S::Draft => (
+            WaitingOn::Institution,
+            "Submit the draft when it is complete.".into(),
+        ),
+        S::Submitted => (
+            WaitingOn::Analyst,
+            format!("An analyst of {queue} takes the request into review."),
+        ),
+        S::InReview => {
+            let who = request.assignee.as_ref().map_or_else(
+                || format!("An analyst of {queue}"),
+                |assignee| assignee.display_name.clone(),
+            );
+            (
+                WaitingOn::Analyst,
+                format!("{who} reviews the request and decides."),
+            )
+        }
+        S::InfoNeeded => {
+            let by = request.questions.last().map_or(String::new(), |question| {
+                format!(" by {}", question.answer_by.in_words(&request.zone))
+            });
+            (
+                WaitingOn::Institution,
+                format!("Answer the question{by}; unanswered, the request lapses."),
+            )
+        }
+        S::Approved => (
+            WaitingOn::CloudTeam,
+            "The cloud team takes up the work.".into(),
+        ),
+        S::Implementing => (
+            WaitingOn::CloudTeam,
+            "The cloud team opens the firewall and reports it.".into(),
+        ),
+        S::Completed if request.review_owed => (
+            WaitingOn::Analyst,
+            "Another analyst reviews the emergency after the fact.".into(),
+        ),
+        S::Completed => (
+            WaitingOn::Nobody,
+            "The work is done; see the grants for how long it is open.".into(),
+        ),
+        S::Rejected => (
+            WaitingOn::Nobody,
+            "The request was rejected; a new one may be made.".into(),
+        ),
+        S::Withdrawn => (WaitingOn::Nobody, "The request was withdrawn.".into()),
+        S::Lapsed => (
+            WaitingOn::Nobody,
+            "The request lapsed; a new one may be made.".into(),
+        ),
+    }
+}
+
+/// Who acts next on a grant, and what, in one sentence.
+pub fn of_grant(grant: &Grant) -> (WaitingOn, String) {
+    use GrantState as S;
+    let team = &grant.cloud_team;
+    match grant.state {
+        S::Scheduled => (
+            WaitingOn::Time,
+            format!(
+                "The work is handed to {team} on {}.",
+                grant.hand_over_at.in_words(&grant.zone)
+            ),
+        ),
+        S::Activating => (
+            WaitingOn::CloudTeam,
+            format!("{team} opens the firewall and reports it."),
+        ),
+        S::ActivationFailed => (
+            WaitingOn::CloudTeam,
+            format!("{team} mends the cause and retries."),
+        ),
+        S::Active if grant.extension.is_some() => (
+            WaitingOn::Analyst,
+            "An analyst decides the extension.".into(),
+        ),
+        S::Active => match grant.expires_at {
+            Some(deadline) => (
+                WaitingOn::Time,
+                format!("The access ends {}.", deadline.in_words(&grant.zone)),
+            ),
+            None => (WaitingOn::Nobody, "The access is permanent.".into()),
+        },
+        S::Ending => {
+            let who = match grant.closing {
+                Closing::Agent => "The firewall's agent closes the access and confirms it.".into(),
+                Closing::CarriesDeadline | Closing::ByHand => {
+                    format!("{team} closes the access and confirms it.")
+                }
+            };
+            (WaitingOn::CloudTeam, who)
+        }
+        S::EndingFailed => (
+            WaitingOn::CloudTeam,
+            format!("The closure is overdue: {team} closes the access now and confirms it."),
+        ),
+        S::Ended => (WaitingOn::Nobody, "The access is closed.".into()),
+    }
+}
+
+/// What `caller` may do to `request` now. `teams` are the teams that work on it.
+pub fn request_actions(
+    request: &Request,
+    caller: &Principal,
+    teams: &[TeamId],
+) -> Vec<&'static str> {
+    use RequestState as S;
+    let resource = Resource {
+        institution: Some(&request.institution),
+        product: request.product.as_ref(),
+        teams,
+    };
+    let may = |action| authorize(caller, action, &resource).is_ok();
+    let state = request.state;
+    let undecided = matches!(state, S::Submitted | S::InReview | S::InfoNeeded);
+    let mine = request
+        .assignee
+        .as_ref()
+        .is_some_and(|assignee| assignee.id == caller.id);
+    let administers = caller.has_role(crate::access::Role::Administrator);
+    let asked_by_me = request.requester.id == caller.id;
+    let decided_by_me = request
+        .decision
+        .as_ref()
+        .is_some_and(|decision| decision.decided_by.id == caller.id);
+    let mut actions = Vec::new();
+    let mut offer = |name, possible: bool, action| {
+        if possible && may(action) {
+            actions.push(name);
+        }
+    };
+    offer(
+        "edit",
+        matches!(state, S::Draft | S::InfoNeeded),
+        Action::RequestEdit,
+    );
+    offer("submit", state == S::Draft, Action::RequestSubmit);
+    offer(
+        "withdraw",
+        undecided || state == S::Draft,
+        Action::RequestWithdraw,
+    );
+    offer("respond", state == S::InfoNeeded, Action::RequestRespond);
+    let free = request.assignee.is_none() && matches!(state, S::Submitted | S::InReview);
+    offer("claim", free, Action::RequestReview);
+    let held = matches!(state, S::InReview | S::InfoNeeded) && request.assignee.is_some();
+    offer(
+        "release",
+        held && (mine || administers),
+        Action::RequestReview,
+    );
+    offer("transfer", undecided, Action::RequestReview);
+    offer(
+        "request_information",
+        state == S::InReview,
+        Action::RequestReview,
+    );
+    offer(
+        "approve",
+        state == S::InReview && !asked_by_me,
+        Action::RequestDecide,
+    );
+    offer("reject", state == S::InReview, Action::RequestDecide);
+    let decided = matches!(state, S::Approved | S::Implementing | S::Completed);
+    offer(
+        "review",
+        decided && request.review_owed && !decided_by_me,
+        Action::RequestDecide,
+    );
+    offer("comment", true, Action::RequestComment);
+    actions
+}
+
+/// What `caller` may do to `grant` at `now`.
+pub fn grant_actions(grant: &Grant, caller: &Principal, now: Instant) -> Vec<&'static str> {
+    use GrantState as S;
+    let resource = Resource {
+        institution: Some(&grant.institution),
+        product: grant.product.as_ref(),
+        teams: std::slice::from_ref(&grant.cloud_team),
+    };
+    let may = |action| authorize(caller, action, &resource).is_ok();
+    let state = grant.state;
+    let live = grant.is_live(now);
+    let work = matches!(
+        state,
+        S::Activating | S::ActivationFailed | S::Ending | S::EndingFailed
+    );
+    let mine = grant
+        .assignee
+        .as_ref()
+        .is_some_and(|assignee| assignee.id == caller.id);
+    let administers = caller.has_role(crate::access::Role::Administrator);
+    let wish_is_mine = grant
+        .extension
+        .as_ref()
+        .is_some_and(|wish| wish.asked_by.id == caller.id);
+    let in_time = grant.closing != Closing::CarriesDeadline
+        || grant
+            .expires_at
+            .is_some_and(|deadline| now.plus(grant.lead_time) <= deadline);
+    let extensible = live && grant.expires_at.is_some() && in_time;
+    let endable = !matches!(state, S::Ending | S::Ended | S::EndingFailed);
+    let mut actions = Vec::new();
+    let mut offer = |name, possible: bool, action| {
+        if possible && may(action) {
+            actions.push(name);
+        }
+    };
+    offer("claim", work && grant.assignee.is_none(), Action::GrantWork);
+    offer(
+        "release",
+        grant.assignee.is_some() && (mine || administers),
+        Action::GrantWork,
+    );
+    offer("complete", state == S::Activating, Action::GrantWork);
+    offer("fail", state == S::Activating, Action::GrantWork);
+    offer("retry", state == S::ActivationFailed, Action::GrantWork);
+    offer(
+        "confirm_closed",
+        matches!(state, S::Ending | S::EndingFailed),
+        Action::GrantWork,
+    );
+    offer("extend", extensible, Action::GrantExtend);
+    let wish = grant.extension.is_some() && live;
+    offer(
+        "approve_extension",
+        wish && extensible && !wish_is_mine,
+        Action::GrantDecide,
+    );
+    offer("decline_extension", wish, Action::GrantDecide);
+    offer("return", endable, Action::GrantReturn);
+    offer("revoke", endable, Action::GrantDecide);
+    offer("renew", true, Action::RequestCreate);
+    actions
+}
