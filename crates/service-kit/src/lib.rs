@@ -13,6 +13,7 @@ pub mod channel;
 pub mod clock;
 pub mod config;
 pub mod identity;
+pub mod parts;
 pub mod random;
 pub mod serve;
 pub mod shutdown;
