@@ -26,6 +26,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
@@ -74,6 +75,9 @@ pub async fn serve_http(
     let builder = Arc::new(builder(limits));
     let permits = Arc::new(Semaphore::new(limits.connections));
     let running = TaskTracker::new();
+    // Connections run as tasks of their own: they must not outlive this future, however it ends.
+    let cut = CancellationToken::new();
+    let _cut_when_dropped = cut.clone().drop_guard();
     let mut requested = pin!(shutdown.requested());
     loop {
         let (connection, peer, permit) = tokio::select! {
@@ -85,9 +89,11 @@ pub async fn serve_http(
             },
         };
         let (router, shutdown) = (router.clone(), shutdown.clone());
-        let builder = Arc::clone(&builder);
+        let (builder, cut) = (Arc::clone(&builder), cut.clone());
         running.spawn(async move {
-            serve_one(&builder, connection, peer, router, &shutdown, limits).await;
+            let served = serve_one(&builder, connection, peer, router, &shutdown, limits);
+            // Without an answer: whoever dropped the server has no use for it.
+            let _ = cut.run_until_cancelled(served).await;
             drop(permit);
         });
     }
@@ -128,8 +134,7 @@ async fn serve_one(
     shutdown: &Shutdown,
     limits: HttpLimits,
 ) {
-    let asked = AtomicBool::new(false);
-    let asked = Arc::new(asked);
+    let asked = Arc::new(AtomicBool::new(false));
     let service = hyper::service::service_fn({
         let asked = Arc::clone(&asked);
         move |mut request: Request<Incoming>| {

@@ -4,7 +4,8 @@
 //! telemetry and limits; [`serve_http`] does the same for an axum router at the edge.
 //! Owner: the executable binds (so that an address is only announced when it answers) and runs.
 //! Invariants: everything is bounded: connections, calls, time, message size; a panic in a handler is
-//! one `INTERNAL` answer; after the drain deadline no connection of ours is open.
+//! one `INTERNAL` answer; when a server's future has ended or was dropped, none of its connections is
+//! open.
 //! Failure: a listener that cannot accept for a while (no file handles) is asked again; a server ends
 //! only with the shutdown.
 
@@ -115,6 +116,8 @@ impl Server {
         report(&reporter, &names, ServingStatus::Serving).await;
 
         let cut = CancellationToken::new();
+        // Connections run as tasks of their own: they must not outlive this future, however it ends.
+        let _cut_when_dropped = cut.clone().drop_guard();
         let serving = async {
             match self.listener {
                 ListenOn::Tcp(listener) => {

@@ -182,6 +182,27 @@ async fn a_request_that_hangs_is_cut_at_the_drain_deadline() {
 }
 
 #[tokio::test]
+async fn a_dropped_server_leaves_no_connection_behind() {
+    let running = start(HttpLimits::default()).await;
+    let mut hanging = TcpStream::connect(running.address).await.unwrap();
+    hanging
+        .write_all(b"GET /hang HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    assert!(
+        fetch(running.address, "/peer")
+            .await
+            .starts_with("HTTP/1.1 200")
+    );
+    running.server.abort();
+    let mut buffer = [0; 16];
+    let ended = Clock::system()
+        .timeout(Duration::from_secs(5), hanging.read(&mut buffer))
+        .await;
+    assert_eq!(ended.unwrap().unwrap_or(0), 0);
+}
+
+#[tokio::test]
 async fn readiness_fails_first_while_the_pages_still_answer() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -212,8 +212,24 @@ async fn draining_fails_health_first_and_then_cuts_what_still_runs() {
         running.control.advance(DRAIN.delay);
         assert!(!running.server.is_finished());
         running.control.advance(DRAIN.deadline);
-        assert!(stream.message().await.is_err());
+        let ended = Clock::system()
+            .timeout(Duration::from_secs(5), stream.message())
+            .await;
+        assert!(ended.unwrap().is_err());
         running.server.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_server_leaves_no_connection_behind() {
+    for running in [in_memory(), over_tcp().await] {
+        let mut stream = follow(&running.named("gateway")).await.unwrap();
+        assert!(stream.message().await.unwrap().is_some());
+        running.server.abort();
+        let ended = Clock::system()
+            .timeout(Duration::from_secs(5), stream.message())
+            .await;
+        assert!(ended.unwrap().is_err());
     }
 }
 
