@@ -159,6 +159,7 @@ impl Case {
             let grant = Grant {
                 id: mint(),
                 request: self.request.id,
+                number: self.request.number,
                 institution: self.request.institution.clone(),
                 product: self.request.product.clone(),
                 cloud_team,

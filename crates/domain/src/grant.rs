@@ -18,7 +18,7 @@ use crate::{
     catalogue::{Closing, Terms},
     deadline::{Class, Deadline},
     event::{Event, EventType},
-    id::{GrantId, InstitutionId, ProductId, RequestId, ServerId, TeamId},
+    id::{GrantId, InstitutionId, ProductId, RequestId, RequestNumber, ServerId, TeamId},
     net::{Destination, Service},
     refusal::Refusal,
     request::Direction,
@@ -138,6 +138,8 @@ pub struct Grant {
     pub id: GrantId,
     /// The request it came from.
     pub request: RequestId,
+    /// That request's number.
+    pub number: RequestNumber,
     /// Whose.
     pub institution: InstitutionId,
     /// `None`: cross-product.

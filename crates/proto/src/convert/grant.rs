@@ -3,7 +3,7 @@
 use domain::{
     access::Principal,
     grant::{EndReason, Grant, GrantState, Rule},
-    id::{GrantId, RequestNumber},
+    id::GrantId,
     next_step,
     time::Instant,
 };
@@ -106,20 +106,15 @@ fn reason_to_wire(reason: Option<EndReason>) -> wire::EndReason {
     }
 }
 
-/// A grant as `caller` sees it at `now`; `number` is its request's.
-pub fn grant_to_wire(
-    grant: &Grant,
-    number: RequestNumber,
-    caller: &Principal,
-    now: Instant,
-) -> wire::Grant {
+/// A grant as `caller` sees it at `now`.
+pub fn grant_to_wire(grant: &Grant, caller: &Principal, now: Instant) -> wire::Grant {
     let (waiting_on, next_step) = next_step::of_grant(grant);
     wire::Grant {
         id: grant.id.to_string(),
         institution: grant.institution.to_string(),
         etag: etag(grant.version),
         access_request: grant.request.to_string(),
-        number: number.to_string(),
+        number: grant.number.to_string(),
         state: state_to_wire(grant.state).into(),
         live: grant.is_live(now),
         product: grant
