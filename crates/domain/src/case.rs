@@ -238,23 +238,27 @@ impl Case {
                 remedy: "import it under another name",
             });
         }
-        self.request.reading = Some(verdict.accepted()?);
-        self.request.findings = verdict.findings;
-        self.request.imported = true;
-        self.request.state = RequestState::Completed;
-        self.request.submitted_at = Some(now);
+        let range = || Refusal::EffectiveTimeOutOfRange {
+            from: effective_at,
+            to: now,
+        };
+        if effective_at > now {
+            return Err(range());
+        }
+        let mut next = self.clone();
+        next.request.reading = Some(verdict.accepted()?);
+        next.request.findings = verdict.findings;
+        next.request.imported = true;
+        next.request.state = RequestState::Completed;
+        next.request.submitted_at = Some(now);
         let mut events = Vec::new();
-        self.make_grants(by, now, terms, routing, mint, &mut events);
+        next.make_grants(by, now, terms, routing, mint, &mut events);
         events.clear();
-        for grant in &mut self.grants {
-            let range = Refusal::EffectiveTimeOutOfRange {
-                from: effective_at,
-                to: now,
-            };
+        for grant in &mut next.grants {
             let deadline = grant
                 .validity
                 .deadline(effective_at, &grant.zone)
-                .map_err(|_| range)?;
+                .map_err(|_| range())?;
             if let Some(deadline) = deadline.filter(|deadline| *deadline <= now) {
                 return Err(Refusal::DeadlinePassed { deadline });
             }
@@ -271,6 +275,7 @@ impl Case {
             events.push(event);
         }
         events.push(Event::new(EventType::RequestCompleted, by, now));
+        *self = next;
         Ok(events)
     }
 

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     access::Actor,
-    grant::EndReason,
     id::{GrantId, TeamId},
     time::Instant,
 };
@@ -142,6 +141,32 @@ impl<'de> Deserialize<'de> for EventType {
         String::deserialize(deserializer)?
             .parse()
             .map_err(serde::de::Error::custom)
+    }
+}
+
+/// Why a grant ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// Its deadline came.
+    Expired,
+    /// Support ended it.
+    Revoked,
+    /// The institution gave it back.
+    Returned,
+    /// Another grant took its place.
+    Superseded,
+}
+
+impl EndReason {
+    /// As stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Returned => "returned",
+            Self::Superseded => "superseded",
+        }
     }
 }
 

@@ -8,19 +8,20 @@
 //! Failure story: an illegal move changes nothing and says what to do instead; a closure that nobody confirms becomes
 //! `ending_failed`, which pages a human, and never silently `ended`.
 
+mod step;
+
 use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub use crate::event::EndReason;
 use crate::{
-    access::{Actor, four_eyes},
-    catalogue::{Closing, Terms},
+    access::Actor,
+    catalogue::Closing,
     deadline::{Class, Deadline},
-    event::{Event, EventType},
     id::{GrantId, InstitutionId, ProductId, RequestId, RequestNumber, ServerId, TeamId},
     net::{Destination, Service},
-    refusal::Refusal,
     request::Direction,
     time::{Instant, Validity, Zone},
 };
@@ -76,32 +77,6 @@ impl GrantState {
             self,
             Self::Active | Self::Ending | Self::Ended | Self::EndingFailed
         )
-    }
-}
-
-/// Why a grant ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EndReason {
-    /// Its deadline came.
-    Expired,
-    /// Support ended it.
-    Revoked,
-    /// The institution gave it back.
-    Returned,
-    /// Another grant took its place.
-    Superseded,
-}
-
-impl EndReason {
-    /// As stored and shown.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Expired => "expired",
-            Self::Revoked => "revoked",
-            Self::Returned => "returned",
-            Self::Superseded => "superseded",
-        }
     }
 }
 
@@ -301,274 +276,5 @@ impl Grant {
             }),
             GrantState::Ended | GrantState::EndingFailed => None,
         }
-    }
-
-    /// The next grant and what happened, or why not. `by` is who acts, `now` the ledger's time.
-    ///
-    /// # Errors
-    /// A [`Refusal`]; nothing has changed then.
-    pub fn step(
-        &self,
-        command: &GrantCommand,
-        by: &Actor,
-        now: Instant,
-        terms: &Terms,
-    ) -> Result<(Self, Vec<Event>), Refusal> {
-        let mut next = self.clone();
-        let mut events = Vec::with_capacity(1);
-        next.apply(command, by, now, terms, &mut events)?;
-        next.version += 1;
-        next.updated_at = now;
-        for event in &mut events {
-            event.grant = Some(self.id);
-        }
-        Ok((next, events))
-    }
-
-    fn apply(
-        &mut self,
-        command: &GrantCommand,
-        by: &Actor,
-        now: Instant,
-        terms: &Terms,
-        events: &mut Vec<Event>,
-    ) -> Result<(), Refusal> {
-        use GrantState as S;
-        let illegal = |remedy| {
-            Err(Refusal::IllegalMove {
-                command: command.name(),
-                state: self.state.as_str(),
-                remedy,
-            })
-        };
-        let mut say = |kind| events.push(Event::new(kind, by, now));
-        match (command, self.state) {
-            (
-                GrantCommand::Claim,
-                S::Activating | S::ActivationFailed | S::Ending | S::EndingFailed,
-            ) => {
-                if let Some(other) = &self.assignee {
-                    return Err(Refusal::AlreadyClaimed {
-                        by: other.display_name.clone(),
-                    });
-                }
-                self.assignee = Some(by.clone());
-                say(EventType::GrantClaimed);
-            }
-            (GrantCommand::Release, _) if self.assignee.is_some() => {
-                self.assignee = None;
-                say(EventType::GrantReleased);
-            }
-            (GrantCommand::Complete { effective_at, note }, S::Activating) => {
-                self.open(*effective_at, note, by, now, events)?;
-            }
-            (GrantCommand::Fail { reason }, S::Activating) => {
-                self.state = S::ActivationFailed;
-                self.note.clone_from(reason);
-                events
-                    .push(Event::new(EventType::GrantActivationFailed, by, now).with_note(reason));
-            }
-            (GrantCommand::Retry, S::ActivationFailed) => {
-                self.state = S::Activating;
-                say(EventType::GrantRetried);
-            }
-            (GrantCommand::ConfirmClosed { note }, S::Ending | S::EndingFailed) => {
-                self.close(note, by, now, events);
-            }
-            (GrantCommand::Extend { until, reason }, S::Active) if self.is_live(now) => {
-                self.check_extension(*until, now)?;
-                self.extension = Some(PendingExtension {
-                    until: *until,
-                    reason: reason.clone(),
-                    asked_by: by.clone(),
-                    asked_at: now,
-                });
-                events.push(
-                    Event::new(EventType::GrantExtensionRequested, by, now)
-                        .with_note(reason)
-                        .with(|details| details.until = Some(*until)),
-                );
-            }
-            (GrantCommand::ApproveExtension { note }, S::Active) if self.is_live(now) => {
-                let Some(wish) = self.extension.clone() else {
-                    return illegal("no extension waits; ask for one first");
-                };
-                four_eyes(by, &wish.asked_by)?;
-                self.check_extension(wish.until, now)?;
-                let previous = self.expires_at.replace(wish.until);
-                self.extension = None;
-                self.epoch += 1;
-                events.push(
-                    Event::new(EventType::GrantExtended, by, now)
-                        .with_note(note)
-                        .with(|details| {
-                            details.until = Some(wish.until);
-                            details.previous_until = previous;
-                        }),
-                );
-            }
-            (GrantCommand::DeclineExtension { note }, _) if self.extension.is_some() => {
-                self.extension = None;
-                events.push(Event::new(EventType::GrantExtensionDeclined, by, now).with_note(note));
-            }
-            (GrantCommand::Return { reason }, _) if self.can_end() => {
-                self.end(EndReason::Returned, reason, by, now, terms, events);
-            }
-            (GrantCommand::Revoke { reason }, _) if self.can_end() => {
-                self.end(EndReason::Revoked, reason, by, now, terms, events);
-            }
-            (GrantCommand::DeadlineReached, _) => {
-                let Some(deadline) = self.next_deadline().filter(|deadline| deadline.at <= now)
-                else {
-                    return illegal("no deadline of it has come");
-                };
-                match deadline.class {
-                    Class::Start => {
-                        self.state = S::Activating;
-                        say(EventType::GrantHandedOver);
-                    }
-                    Class::End => self.end(EndReason::Expired, "", by, now, terms, events),
-                    Class::Alarm => {
-                        self.state = S::EndingFailed;
-                        say(EventType::GrantEndingFailed);
-                    }
-                }
-            }
-            (GrantCommand::Claim | GrantCommand::Release, _) => {
-                return illegal("no work waits here");
-            }
-            (GrantCommand::Complete { .. } | GrantCommand::Fail { .. }, S::ActivationFailed) => {
-                return illegal("retry it first");
-            }
-            (GrantCommand::Extend { .. } | GrantCommand::ApproveExtension { .. }, S::Active) => {
-                return illegal("its deadline has come; renew the access instead");
-            }
-            (GrantCommand::Extend { .. }, S::Ending | S::Ended | S::EndingFailed) => {
-                return illegal("renew the access instead");
-            }
-            (_, S::Ended) => {
-                return illegal("it has ended; renew the access if it is still needed");
-            }
-            (_, S::Scheduled) => return illegal("it has not been handed to the cloud team yet"),
-            _ => return illegal("read its allowed actions"),
-        }
-        Ok(())
-    }
-
-    fn open(
-        &mut self,
-        effective_at: Option<Instant>,
-        note: &str,
-        by: &Actor,
-        now: Instant,
-        events: &mut Vec<Event>,
-    ) -> Result<(), Refusal> {
-        let effective_at = effective_at.unwrap_or(now);
-        if effective_at > now || effective_at < self.hand_over_at {
-            return Err(Refusal::EffectiveTimeOutOfRange {
-                from: self.hand_over_at,
-                to: now,
-            });
-        }
-        let range = Refusal::EffectiveTimeOutOfRange {
-            from: self.hand_over_at,
-            to: now,
-        };
-        let deadline = self
-            .validity
-            .deadline(effective_at, &self.zone)
-            .map_err(|_| range)?;
-        if let Some(deadline) = deadline.filter(|deadline| *deadline <= now) {
-            return Err(Refusal::DeadlinePassed { deadline });
-        }
-        self.state = GrantState::Active;
-        self.effective_at = Some(effective_at);
-        self.expires_at = deadline;
-        self.assignee = None;
-        note.clone_into(&mut self.note);
-        self.epoch += 1;
-        events.push(
-            Event::new(EventType::GrantActivated, by, now)
-                .with_note(note)
-                .with(|details| {
-                    details.effective_at = Some(effective_at);
-                    details.until = deadline;
-                }),
-        );
-        Ok(())
-    }
-
-    fn check_extension(&self, until: Instant, now: Instant) -> Result<(), Refusal> {
-        let Some(deadline) = self.expires_at else {
-            return Err(Refusal::GrantPermanent);
-        };
-        if until <= deadline {
-            return Err(Refusal::ExtensionNotLater { deadline });
-        }
-        // Only a device that carries the deadline itself must know it ahead.
-        if self.closing == Closing::CarriesDeadline && now.plus(self.lead_time) > deadline {
-            return Err(Refusal::InsideLeadTime {
-                lead_seconds: self.lead_time.as_secs(),
-            });
-        }
-        Ok(())
-    }
-
-    const fn can_end(&self) -> bool {
-        !matches!(
-            self.state,
-            GrantState::Ending | GrantState::Ended | GrantState::EndingFailed
-        )
-    }
-
-    /// Decides the end. What was never handed over, and what closes by itself at its deadline, has ended at once.
-    fn end(
-        &mut self,
-        reason: EndReason,
-        note: &str,
-        by: &Actor,
-        now: Instant,
-        terms: &Terms,
-        events: &mut Vec<Event>,
-    ) {
-        self.end_reason = Some(reason);
-        self.extension = None;
-        self.assignee = None;
-        self.epoch += 1;
-        self.ending_at = Some(now);
-        note.clone_into(&mut self.note);
-        let closed_by_device = self.state == GrantState::Active
-            && self.closing == Closing::CarriesDeadline
-            && reason == EndReason::Expired;
-        if self.state == GrantState::Scheduled || closed_by_device {
-            self.close(note, by, now, events);
-            return;
-        }
-        let within = match self.closing {
-            Closing::Agent => terms.agent_confirms_within,
-            Closing::CarriesDeadline | Closing::ByHand => terms.team_confirms_within,
-        };
-        self.state = GrantState::Ending;
-        self.confirm_by = Some(now.plus(within));
-        events.push(
-            Event::new(EventType::GrantEnding, by, now)
-                .with_note(note)
-                .with(|details| {
-                    details.end_reason = Some(reason);
-                    details.until = self.confirm_by;
-                }),
-        );
-    }
-
-    fn close(&mut self, note: &str, by: &Actor, now: Instant, events: &mut Vec<Event>) {
-        self.state = GrantState::Ended;
-        self.ended_at = Some(now);
-        self.confirm_by = None;
-        self.assignee = None;
-        events.push(
-            Event::new(EventType::GrantEnded, by, now)
-                .with_note(note)
-                .with(|details| details.end_reason = self.end_reason),
-        );
     }
 }

@@ -5,11 +5,12 @@
 //!
 //! - [`id`]: names of things; [`time`]: instants, ends, words; [`net`]: addresses, ports, destinations and their grammar.
 //! - [`request`] and [`grant`]: the two machines; [`case`]: the moves that touch both; [`deadline`]: what the clock does.
-//! - [`access`]: who may do what; [`refusal`]: why not; [`finding`]: what validation says; [`event`]: what happened.
+//! - [`access`] and [`action`]: who may do what; [`refusal`]: why not; [`finding`]: what validation says; [`event`]: what happened.
 //! - [`catalogue`]: institutions, products, servers and the house's terms.
 //! - [`next_step`]: who acts next, in words.
 
 pub mod access;
+pub mod action;
 pub mod case;
 pub mod catalogue;
 pub mod deadline;

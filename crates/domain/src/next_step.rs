@@ -202,7 +202,7 @@ pub fn request_actions(
     let decided = matches!(state, S::Approved | S::Implementing | S::Completed);
     offer(
         "review",
-        decided && request.review_owed && !decided_by_me,
+        decided && request.review_owed && !decided_by_me && !asked_by_me,
         Action::RequestDecide,
     );
     offer("comment", true, Action::RequestComment);
@@ -251,7 +251,12 @@ pub fn grant_actions(grant: &Grant, caller: &Principal, now: Instant) -> Vec<&'s
         grant.assignee.is_some() && (mine || administers),
         Action::GrantWork,
     );
-    offer("complete", state == S::Activating, Action::GrantWork);
+    let in_its_time = grant.expires_at.is_none_or(|deadline| now < deadline);
+    offer(
+        "complete",
+        state == S::Activating && in_its_time,
+        Action::GrantWork,
+    );
     offer("fail", state == S::Activating, Action::GrantWork);
     offer("retry", state == S::ActivationFailed, Action::GrantWork);
     offer(

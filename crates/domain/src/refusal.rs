@@ -3,7 +3,7 @@
 //! Role: every refusal has a stable `reason` (its documentation page has that name) and a kind that decides its status.
 //! Failure story: this is the failure story; each sentence says what to do next.
 
-use crate::{access::Action, finding::Finding, time::Instant};
+use crate::{action::Action, finding::Finding, time::Instant};
 
 /// The kind of a failure: decides the gRPC and HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
