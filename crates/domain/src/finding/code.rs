@@ -124,6 +124,8 @@ codes! {
     DstUnusable = "DST_UNUSABLE", Error;
     /// A destination that is not among the known hosted servers.
     DstUnknown = "DST_UNKNOWN", Warning;
+    /// A hosted server that runs another product than the request is about.
+    DstOtherProduct = "DST_OTHER_PRODUCT", Warning;
     /// A destination that this institution may not ask for.
     DstNotPermitted = "DST_NOT_PERMITTED", Error;
     /// A destination that is neither an address nor a host name.
@@ -172,7 +174,9 @@ codes! {
     /// A port with a protocol that has none.
     ProtoNoPorts = "PROTO_NO_PORTS", Error;
 
-    /// An end (or start) that cannot be read.
+    /// No word on how long.
+    TimeMissing = "TIME_MISSING", Error;
+    /// An end that cannot be read.
     TimeSyntax = "TIME_SYNTAX", Error;
     /// An end that lies in the past.
     TimePast = "TIME_PAST", Error;
@@ -184,6 +188,8 @@ codes! {
     TimeTooShort = "TIME_TOO_SHORT", Error;
     /// Temporary access longer than the policy allows.
     TimeTooLong = "TIME_TOO_LONG", Error;
+    /// A start that has passed.
+    TimeStartPast = "TIME_START_PAST", Info;
     /// A start further away than the policy allows.
     TimeStartTooFar = "TIME_START_TOO_FAR", Error;
     /// Access without an end.
@@ -195,12 +201,14 @@ codes! {
     JustificationMissing = "JUSTIFICATION_MISSING", Error;
     /// Nobody to ask.
     ContactMissing = "CONTACT_MISSING", Error;
+    /// A mail address that is none.
+    ContactSyntax = "CONTACT_SYNTAX", Error;
     /// No product, and not marked cross-product.
     ProductMissing = "PRODUCT_MISSING", Error;
     /// A product that the catalogue does not know.
     ProductUnknown = "PRODUCT_UNKNOWN", Error;
-    /// A text longer than its field may be.
-    TextTooLong = "TEXT_TOO_LONG", Error;
+    /// A product that does not run where the access leads.
+    ProductDirection = "PRODUCT_DIRECTION", Warning;
 
     /// Live grants already cover all of it.
     RuleRedundant = "RULE_REDUNDANT", Info;

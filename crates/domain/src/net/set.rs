@@ -205,16 +205,21 @@ pub fn runs_cover(union: &[Run], wanted: Run) -> bool {
 /// Whether the union of one list and the union of the other have an address in common.
 #[must_use]
 pub fn overlap(left: &[IpNet], right: &[IpNet]) -> bool {
-    let (left, right) = (runs(left), runs(right));
+    runs_overlap(&runs(left), &runs(right))
+}
+
+/// Whether two unions made by [`runs`] or [`union`] have an address in common.
+#[must_use]
+pub fn runs_overlap(left: &[Run], right: &[Run]) -> bool {
     let (mut i, mut j) = (0, 0);
     while let (Some(a), Some(b)) = (left.get(i), right.get(j)) {
         if a.intersection(*b).is_some() {
             return true;
         }
         if (a.family, a.last) < (b.family, b.last) {
-            i += 1
+            i += 1;
         } else {
-            j += 1
+            j += 1;
         }
     }
     false

@@ -1,0 +1,368 @@
+//! Reads a policy file over another policy.
+//!
+//! Owner: `validation::policy`. Walks the tables that [`KEYS`] knows; whatever else the file holds is a
+//! mistake. Networks and services are read by the grammar of `domain`, so the policy and the requests that it
+//! judges mean the same.
+//! Invariants: every mistake is reported with its line; nothing is used when there is one; bounded by
+//! `MAX_FILE_BYTES`. Nothing here panics.
+
+use domain::net::{IpNet, Service, read_services, read_sources};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{DEFAULT_POLICY, Policy, PolicyError, PolicyErrors, as_runs};
+
+/// The most text that a policy file may hold, in bytes; lists of cloud networks are long.
+const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Sections and their keys.
+const KEYS: &[(&str, &[&str])] = &[
+    (
+        "sources",
+        &[
+            "maximum",
+            "v4_widest_prefix",
+            "v6_widest_prefix",
+            "v4_wide_prefix",
+            "v6_wide_prefix",
+            "own_networks",
+            "proxy_networks",
+            "shared_networks",
+        ],
+    ),
+    ("destinations", &["maximum"]),
+    (
+        "services",
+        &["maximum", "wide_ports", "forbidden", "sensitive"],
+    ),
+    (
+        "time",
+        &[
+            "shortest_seconds",
+            "longest_temporary_days",
+            "furthest_start_days",
+        ],
+    ),
+    ("rules", &["quota"]),
+];
+
+/// The built-in policy: the documented file over nothing. A test proves that the file has no mistake.
+pub(super) fn built_in() -> Policy {
+    let nothing = Policy {
+        max_sources: 1,
+        max_destinations: 1,
+        max_services: 1,
+        v4_widest_prefix: 32,
+        v6_widest_prefix: 128,
+        v4_wide_prefix: 32,
+        v6_wide_prefix: 128,
+        own_networks: Vec::new(),
+        proxy_networks: Vec::new(),
+        shared_networks: Vec::new(),
+        wide_ports: 1,
+        forbidden: Vec::new(),
+        sensitive: Vec::new(),
+        shortest_seconds: 60,
+        longest_temporary_days: 1,
+        furthest_start_days: 1,
+        rule_quota: 1,
+    };
+    // Should the file ever fail to read, the narrowest policy judges: nothing wide slips through.
+    over(nothing.clone(), DEFAULT_POLICY).unwrap_or(nothing)
+}
+
+pub(super) fn over(policy: Policy, text: &str) -> Result<Policy, PolicyErrors> {
+    if text.len() > MAX_FILE_BYTES {
+        let message = format!("the file is longer than {MAX_FILE_BYTES} bytes");
+        return Err(PolicyErrors(vec![PolicyError { line: 1, message }]));
+    }
+    let mut reader = Reader {
+        text,
+        policy,
+        errors: Vec::new(),
+    };
+    let (table, mistakes) = DeTable::parse_recoverable(text);
+    for mistake in &mistakes {
+        let at = mistake.span().map_or(0, |span| span.start);
+        reader.wrong(at, format!("not TOML: {}", mistake.message()));
+    }
+    if mistakes.is_empty() {
+        reader.tables(table.get_ref());
+    }
+    if reader.errors.is_empty() {
+        return Ok(reader.policy);
+    }
+    reader.errors.sort_by_key(|error| error.line);
+    Err(PolicyErrors(reader.errors))
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    policy: Policy,
+    errors: Vec<PolicyError>,
+}
+
+impl Reader<'_> {
+    fn wrong(&mut self, at: usize, message: String) {
+        let before = self.text.as_bytes().get(..at).unwrap_or_default();
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        self.errors.push(PolicyError { line, message });
+    }
+
+    fn tables(&mut self, root: &DeTable<'_>) {
+        let mut last_prefix_line = 0;
+        for (name, value) in root.iter() {
+            let section = name.get_ref().as_ref();
+            let known = KEYS.iter().find(|(known, _)| *known == section);
+            match (known, value.get_ref()) {
+                (Some((_, keys)), DeValue::Table(table)) => {
+                    for (key, value) in table.iter() {
+                        let key_text = key.get_ref().as_ref();
+                        if !keys.contains(&key_text) {
+                            let message = format!(
+                                "[{section}] has no `{key_text}`; it has {}",
+                                keys.join(", ")
+                            );
+                            self.wrong(key.span().start, message);
+                            continue;
+                        }
+                        if key_text.ends_with("_prefix") {
+                            last_prefix_line = key.span().start;
+                        }
+                        self.value(section, key_text, value);
+                    }
+                }
+                (Some(_), _) => self.wrong(
+                    name.span().start,
+                    format!("`{section}` is a table: write [{section}]"),
+                ),
+                (None, _) => {
+                    let known: Vec<&str> = KEYS.iter().map(|(known, _)| *known).collect();
+                    let message = format!("`{section}` is unknown; there are {}", known.join(", "));
+                    self.wrong(name.span().start, message);
+                }
+            }
+        }
+        for (family, widest, wide) in [
+            (
+                "v4",
+                self.policy.v4_widest_prefix,
+                self.policy.v4_wide_prefix,
+            ),
+            (
+                "v6",
+                self.policy.v6_widest_prefix,
+                self.policy.v6_wide_prefix,
+            ),
+        ] {
+            if wide < widest {
+                let message = format!(
+                    "{family}_wide_prefix ({wide}) is below {family}_widest_prefix ({widest}), so it would never warn"
+                );
+                self.wrong(last_prefix_line, message);
+            }
+        }
+    }
+
+    fn value(&mut self, section: &str, key: &str, value: &Spanned<DeValue<'_>>) {
+        const DAYS: std::ops::RangeInclusive<u64> = 1..=36_500;
+        let entries = 1..=domain::net::MAX_ENTRIES as u64;
+        match (section, key) {
+            ("sources", "maximum") => {
+                self.number(value, entries, |policy, n| policy.max_sources = n as usize)
+            }
+            ("destinations", "maximum") => {
+                self.number(value, entries, |policy, n| {
+                    policy.max_destinations = n as usize
+                });
+            }
+            ("services", "maximum") => {
+                self.number(value, entries, |policy, n| policy.max_services = n as usize)
+            }
+            ("sources", "v4_widest_prefix") => {
+                self.number(value, 1..=32, |policy, n| policy.v4_widest_prefix = n as u8);
+            }
+            ("sources", "v4_wide_prefix") => {
+                self.number(value, 1..=32, |policy, n| policy.v4_wide_prefix = n as u8)
+            }
+            ("sources", "v6_widest_prefix") => {
+                self.number(value, 1..=128, |policy, n| {
+                    policy.v6_widest_prefix = n as u8
+                });
+            }
+            ("sources", "v6_wide_prefix") => {
+                self.number(value, 1..=128, |policy, n| policy.v6_wide_prefix = n as u8)
+            }
+            ("sources", "own_networks") => {
+                self.networks(value, |policy, found| policy.own_networks = as_runs(&found))
+            }
+            ("sources", "proxy_networks") => {
+                self.networks(value, |policy, found| {
+                    policy.proxy_networks = as_runs(&found)
+                });
+            }
+            ("sources", "shared_networks") => {
+                self.networks(value, |policy, found| {
+                    policy.shared_networks = as_runs(&found)
+                });
+            }
+            ("services", "wide_ports") => {
+                self.number(value, 1..=65_535, |policy, n| policy.wide_ports = n as u32)
+            }
+            ("services", "forbidden") => {
+                self.services(value, |policy, found| policy.forbidden = found)
+            }
+            ("services", "sensitive") => {
+                self.services(value, |policy, found| policy.sensitive = found)
+            }
+            ("time", "shortest_seconds") => {
+                self.number(value, 60..=86_400, |policy, n| policy.shortest_seconds = n);
+            }
+            ("time", "longest_temporary_days") => {
+                self.number(value, DAYS, |policy, n| {
+                    policy.longest_temporary_days = n as u32
+                });
+            }
+            ("time", "furthest_start_days") => {
+                self.number(value, DAYS, |policy, n| {
+                    policy.furthest_start_days = n as u32
+                });
+            }
+            ("rules", "quota") => {
+                self.number(value, 1..=1_000_000, |policy, n| policy.rule_quota = n)
+            }
+            _ => self.wrong(
+                value.span().start,
+                format!("[{section}] `{key}` is not read by this version"),
+            ),
+        }
+    }
+
+    fn number(
+        &mut self,
+        value: &Spanned<DeValue<'_>>,
+        range: std::ops::RangeInclusive<u64>,
+        set: impl FnOnce(&mut Policy, u64),
+    ) {
+        let number = match value.get_ref() {
+            DeValue::Integer(integer) => {
+                u64::from_str_radix(integer.as_str(), integer.radix()).ok()
+            }
+            _ => None,
+        };
+        match number.filter(|number| range.contains(number)) {
+            Some(number) => set(&mut self.policy, number),
+            None => {
+                let message = format!(
+                    "a whole number from {} to {} is expected",
+                    range.start(),
+                    range.end()
+                );
+                self.wrong(value.span().start, message);
+            }
+        }
+    }
+
+    fn texts(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<(usize, String)> {
+        let DeValue::Array(items) = value.get_ref() else {
+            self.wrong(
+                value.span().start,
+                "a list of texts in brackets is expected".to_owned(),
+            );
+            return Vec::new();
+        };
+        let mut found = Vec::with_capacity(items.len());
+        for item in items.iter() {
+            match item.get_ref().as_str() {
+                Some(text) => found.push((item.span().start, text.to_owned())),
+                None => self.wrong(item.span().start, "a text in quotes is expected".to_owned()),
+            }
+        }
+        found
+    }
+
+    fn networks(
+        &mut self,
+        value: &Spanned<DeValue<'_>>,
+        set: impl FnOnce(&mut Policy, Vec<IpNet>),
+    ) {
+        let mut networks = Vec::new();
+        for (at, text) in self.texts(value) {
+            let (entries, findings) = read_sources("networks", std::slice::from_ref(&text));
+            networks.extend(entries.into_iter().flat_map(|entry| entry.networks));
+            for finding in findings {
+                self.wrong(at, finding.message);
+            }
+        }
+        set(&mut self.policy, networks);
+    }
+
+    fn services(
+        &mut self,
+        value: &Spanned<DeValue<'_>>,
+        set: impl FnOnce(&mut Policy, Vec<Service>),
+    ) {
+        let mut services = Vec::new();
+        for (at, text) in self.texts(value) {
+            let (entries, findings) = read_services("services", std::slice::from_ref(&text));
+            services.extend(entries.into_iter().map(|entry| entry.service));
+            for finding in findings
+                .into_iter()
+                .filter(domain::finding::Finding::is_error)
+            {
+                self.wrong(at, finding.message);
+            }
+        }
+        set(&mut self.policy, services);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn the_documented_file_has_no_mistake_and_names_every_key() {
+        let policy = over(built_in(), DEFAULT_POLICY).unwrap();
+        assert_eq!(policy, built_in());
+        assert_eq!(
+            (
+                policy.v4_widest_prefix,
+                policy.v6_wide_prefix,
+                policy.rule_quota
+            ),
+            (16, 48, 60)
+        );
+        for key in KEYS.iter().flat_map(|(_, keys)| *keys) {
+            assert!(DEFAULT_POLICY.contains(&format!("\n{key} = ")), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_file_changes_only_what_it_names() {
+        let policy = Policy::from_toml("[rules]\nquota = 7\n").unwrap();
+        assert_eq!(
+            policy,
+            Policy {
+                rule_quota: 7,
+                ..Policy::built_in()
+            }
+        );
+    }
+
+    #[test]
+    fn every_mistake_is_reported_with_its_line() {
+        let text = "[sources]\nmaximum = 0\nmaximun = 3\nown_networks = [\n  \"9.9.9.9/24\",\n  7,\n]\n\
+                    v4_wide_prefix = 8\n[services]\nforbidden = [\"443\"]\n[colours]\n";
+        let errors = Policy::from_toml(text).unwrap_err();
+        let lines: Vec<usize> = errors.0.iter().map(|error| error.line).collect();
+        assert_eq!(lines, [2, 3, 5, 6, 8, 10, 11], "{errors}");
+        assert!(
+            Policy::from_toml("[sources\n")
+                .unwrap_err()
+                .to_string()
+                .contains("line 1: not TOML")
+        );
+    }
+}

@@ -1,0 +1,177 @@
+//! The wire: messages to cases, verdicts to messages.
+//!
+//! Owner: validation. Thin: authorize, parse, call, encode. Permission is checked before the message is looked
+//! at (I5). Invariants: no raw text passes from here but what the institution wrote itself; every malformed
+//! field is reported at once.
+//! Failure: a malformed message from intake is `FIELD_INVALID`; nothing here is retried.
+
+use std::net::IpAddr;
+
+use domain::access::{Action, Principal, authorize_role};
+use domain::net::{MAX_ENTRIES, MAX_TEXT_BYTES, set};
+use domain::refusal::Kind;
+use proto::convert;
+use proto::error::{Failure, Violation};
+use proto::validation::v1 as wire;
+use proto::validation::v1::validation_service_server::ValidationService;
+use tonic::{Request, Response, Status};
+
+use crate::PolicyInUse;
+use crate::classify::{AddressClass, classify_texts};
+use crate::judge::{Case, judge};
+
+pub(crate) struct Rpc {
+    policy: PolicyInUse,
+}
+
+impl Rpc {
+    pub(crate) fn new(policy: PolicyInUse) -> Self {
+        Self { policy }
+    }
+}
+
+#[tonic::async_trait]
+impl ValidationService for Rpc {
+    async fn check(
+        &self,
+        request: Request<wire::CheckRequest>,
+    ) -> Result<Response<wire::CheckResponse>, Status> {
+        authorize(&request, Action::ServiceValidate)?;
+        let response = check(&self.policy, request.into_inner())?;
+        Ok(Response::new(response))
+    }
+
+    async fn classify_addresses(
+        &self,
+        request: Request<wire::ClassifyAddressesRequest>,
+    ) -> Result<Response<wire::ClassifyAddressesResponse>, Status> {
+        authorize(&request, Action::AddressClassify)?;
+        let texts = request.into_inner().addresses;
+        let bytes: usize = texts.iter().map(String::len).sum();
+        if texts.len() > MAX_ENTRIES || bytes > MAX_TEXT_BYTES {
+            let message =
+                format!("ask for at most {MAX_ENTRIES} entries and {MAX_TEXT_BYTES} bytes at once");
+            return Err(Failure::new(Kind::InvalidInput, "TOO_MANY_ROWS", message).into());
+        }
+        let classes = classify_texts(&self.policy.get(), &texts);
+        let all_accepted = !classes.is_empty() && classes.iter().all(|class| class.accepted);
+        let addresses = classes.into_iter().map(class_to_wire).collect();
+        Ok(Response::new(wire::ClassifyAddressesResponse {
+            addresses,
+            all_accepted,
+        }))
+    }
+}
+
+fn authorize<T>(request: &Request<T>, action: Action) -> Result<(), Status> {
+    let principal = request
+        .extensions()
+        .get::<Principal>()
+        .ok_or_else(|| Status::unauthenticated("the call names no principal"))?;
+    authorize_role(principal, action).map_err(|refusal| Failure::from(refusal).into())
+}
+
+fn check(
+    policy: &PolicyInUse,
+    message: wire::CheckRequest,
+) -> Result<wire::CheckResponse, Failure> {
+    let missing = |field: &str| vec![violation(field, "it is missing")];
+    let asked = message
+        .asked
+        .ok_or_else(|| missing("asked"))
+        .and_then(convert::asked_from_wire);
+    let institution = message
+        .institution
+        .as_ref()
+        .ok_or_else(|| missing("institution"))
+        .and_then(convert::institution_from_wire);
+    let product = message
+        .product
+        .as_ref()
+        .map(convert::product_from_wire)
+        .transpose();
+    let servers: Result<Vec<_>, _> = message
+        .servers
+        .iter()
+        .map(convert::server_from_wire)
+        .collect();
+    let now = message
+        .now
+        .as_ref()
+        .and_then(convert::instant_from_wire)
+        .ok_or_else(|| missing("now"));
+    let live: Result<Vec<_>, _> = message
+        .live_grants
+        .iter()
+        .map(|grant| {
+            convert::live_grant_from_wire(grant)
+                .ok_or_else(|| vec![violation("live_grants", "it is malformed")])
+        })
+        .collect();
+    let mut wrong = Vec::new();
+    let mut take = |violations: &[Violation]| wrong.extend_from_slice(violations);
+    for violations in [
+        asked.as_ref().err(),
+        institution.as_ref().err(),
+        product.as_ref().err(),
+        servers.as_ref().err(),
+        now.as_ref().err(),
+        live.as_ref().err(),
+    ]
+    .into_iter()
+    .flatten()
+    {
+        take(violations);
+    }
+    let (Ok(asked), Ok(institution), Ok(product), Ok(servers), Ok(now), Ok(live)) =
+        (asked, institution, product, servers, now, live)
+    else {
+        return Err(Failure::fields(wrong));
+    };
+    let case = Case {
+        asked: &asked,
+        zone: &institution.time_zone,
+        product: product.as_ref(),
+        servers: &servers,
+        now,
+        live: &live,
+        // Advice only: an address that cannot be read gives none.
+        client_address: message.client_address.parse::<IpAddr>().ok(),
+    };
+    let verdict = judge(&policy.get(), &case);
+    Ok(wire::CheckResponse {
+        findings: verdict
+            .findings
+            .iter()
+            .map(convert::finding_to_wire)
+            .collect(),
+        reading: verdict
+            .reading
+            .as_ref()
+            .map(|reading| convert::reading_to_wire(reading, &institution.time_zone)),
+    })
+}
+
+fn violation(field: &str, detail: &str) -> Violation {
+    Violation {
+        field: field.to_owned(),
+        code: "FIELD_INVALID".to_owned(),
+        detail: detail.to_owned(),
+    }
+}
+
+fn class_to_wire(class: AddressClass) -> wire::AddressClass {
+    let (registry_name, registry_rfc) = class.row.unwrap_or_default();
+    wire::AddressClass {
+        raw: class.raw,
+        networks: class.networks.into_iter().map(set::canonical).collect(),
+        accepted: class.accepted,
+        registry_name: registry_name.to_owned(),
+        registry_rfc: registry_rfc.to_owned(),
+        findings: class
+            .findings
+            .iter()
+            .map(convert::finding_to_wire)
+            .collect(),
+    }
+}
