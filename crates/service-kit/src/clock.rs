@@ -84,6 +84,11 @@ impl Clock {
         )
     }
 
+    /// Whether somebody moves this clock by hand: then it, and no database's own clock, says what is due.
+    pub fn is_manual(&self) -> bool {
+        matches!(self.source, Source::Manual(_))
+    }
+
     /// Wall time now. It may jump in both directions; never measure a length with it.
     pub fn now(&self) -> Timestamp {
         match &self.source {
