@@ -124,11 +124,17 @@ pub fn overlap(reading: &Reading, live: &[LiveGrant], now: Instant) -> Overlap {
     let mut until: Option<Instant> = None;
     let mut anything = false;
     let mut missing: Vec<Run> = Vec::new();
+    // All sources are missing somewhere: then the remainder is all of them, and adding more says nothing.
+    let mut all_missing = false;
     for destination in &reading.destinations {
         let mut grants: Vec<&LiveGrant> = live
             .iter()
             .filter(|grant| is_live(grant, now) && leads_to(grant, destination))
             .collect();
+        if grants.is_empty() {
+            all_missing = true;
+            continue;
+        }
         // Longest-lived first; without an end comes before every end.
         grants.sort_by_key(|grant| {
             std::cmp::Reverse(grant.expires_at.map_or(i64::MAX, Instant::micros))
@@ -171,18 +177,26 @@ pub fn overlap(reading: &Reading, live: &[LiveGrant], now: Instant) -> Overlap {
                     until = earlier(until, grant.expires_at);
                 }
             }
-            missing.extend(left);
-            if work > WORK_BUDGET || missing.len() > WORK_BUDGET {
-                return Overlap::Undecided;
+            if left == wanted {
+                all_missing = true;
+            } else if !all_missing {
+                missing.extend(left);
+                if missing.len() > WORK_BUDGET {
+                    return Overlap::Undecided;
+                }
             }
         }
     }
-    match (anything, missing.is_empty()) {
-        (false, _) => Overlap::New,
-        (true, true) => Overlap::Covered { until },
-        (true, false) => Overlap::Partly {
+    if !anything {
+        Overlap::New
+    } else if all_missing {
+        Overlap::Partly { remainder: wanted }
+    } else if missing.is_empty() {
+        Overlap::Covered { until }
+    } else {
+        Overlap::Partly {
             remainder: set::union(missing),
-        },
+        }
     }
 }
 

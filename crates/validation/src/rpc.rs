@@ -37,7 +37,7 @@ impl ValidationService for Rpc {
         request: Request<wire::CheckRequest>,
     ) -> Result<Response<wire::CheckResponse>, Status> {
         authorize(&request, Action::ServiceValidate)?;
-        let response = check(&self.policy, request.into_inner())?;
+        let response = check(&self.policy, request.into_inner()).map_err(|failure| *failure)?;
         Ok(Response::new(response))
     }
 
@@ -74,7 +74,7 @@ fn authorize<T>(request: &Request<T>, action: Action) -> Result<(), Status> {
 fn check(
     policy: &PolicyInUse,
     message: wire::CheckRequest,
-) -> Result<wire::CheckResponse, Failure> {
+) -> Result<wire::CheckResponse, Box<Failure>> {
     let missing = |field: &str| vec![violation(field, "it is missing")];
     let asked = message
         .asked
@@ -126,7 +126,7 @@ fn check(
     let (Ok(asked), Ok(institution), Ok(product), Ok(servers), Ok(now), Ok(live)) =
         (asked, institution, product, servers, now, live)
     else {
-        return Err(Failure::fields(wrong));
+        return Err(Box::new(Failure::fields(wrong)));
     };
     let case = Case {
         asked: &asked,

@@ -57,10 +57,15 @@ pub fn read_sources(list: &str, texts: &[String]) -> (Vec<SourceEntry>, Vec<Find
     let mut words: Option<Piece<'_>> = None;
     for piece in &split.pieces {
         let reading = entry::read(piece.text);
+        // `all` and `any` inside a sentence are words of it, not the whole Internet.
+        let in_sentence = words.is_some()
+            && piece.follows
+            && piece.text.bytes().all(|byte| byte.is_ascii_alphabetic());
         let is_words = reading
             .problem
             .as_ref()
-            .is_some_and(|problem| problem.words);
+            .is_some_and(|problem| problem.words)
+            || in_sentence;
         match (words, findings.last_mut()) {
             // A sentence between the addresses is one finding, not one for each of its words.
             (Some(mut before), Some(last)) if is_words && piece.follows => {

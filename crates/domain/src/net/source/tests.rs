@@ -165,6 +165,7 @@ fn a_sentence_is_one_finding_and_the_addresses_in_it_are_read() {
         read_one("Please open for us: 9.9.9.9 and the proxy 1.1.1.1 # Main library");
     assert_eq!(networks, "9.9.9.9, 1.1.1.1");
     assert_eq!(said, ["SRC_SYNTAX", "SRC_SYNTAX"]);
+    assert_eq!(read_one("Hi all,\n9.9.9.9").1, ["SRC_SYNTAX"]);
     let text = "Please open for us: 9.9.9.9".to_owned();
     let (_, findings) = read_sources("sources", std::slice::from_ref(&text));
     assert_eq!(
