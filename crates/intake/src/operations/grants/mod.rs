@@ -1,0 +1,99 @@
+//! The operations on grants.
+//!
+//! Role: finds the grant a call is about, authorizes, and runs the move on its whole case in the ledger, because a
+//! grant's move may begin or complete its request.
+//! Invariants and failure story: as for requests.
+
+mod import;
+mod renew;
+
+use domain::{
+    access::{Action, Principal, Resource, Role, Visibility, authorize, authorize_role},
+    grant::{Grant, GrantCommand},
+    id::{GrantId, InstitutionId},
+    refusal::Refusal,
+    time::{Instant, Zone, end_of_day},
+};
+use proto::error::Failure;
+
+pub(crate) use import::{ImportOutcome, OpenAccess};
+
+use super::{
+    Intake,
+    requests::{Answered, Call},
+};
+use crate::ledger::{Needs, store_failure};
+
+/// What scopes care about in a grant.
+fn resource(grant: &Grant) -> Resource<'_> {
+    Resource {
+        institution: Some(&grant.institution),
+        product: grant.product.as_ref(),
+        teams: std::slice::from_ref(&grant.cloud_team),
+    }
+}
+
+impl Intake {
+    /// The grant `id`, when the caller may see it within `institution` (`None`: anywhere).
+    pub(crate) async fn find_grant(&self, caller: &Principal, institution: Option<&InstitutionId>, id: GrantId) -> Result<Grant, Failure> {
+        let missing = || Failure::not_found("GRANT_NOT_FOUND", "grant");
+        let visible = Visibility::of(caller, Action::GrantRead);
+        if visible.is_empty() {
+            return Err(Refusal::Forbidden { action: Action::GrantRead }.into());
+        }
+        let found = self.ledger.store().grant(id).await.map_err(|error| store_failure(&error))?;
+        let grant = found.ok_or_else(missing)?;
+        let here = institution.is_none_or(|institution| *institution == grant.institution);
+        if here && visible.shows(&resource(&grant)) { Ok(grant) } else { Err(missing()) }
+    }
+
+    /// Runs `command` on a grant.
+    pub(crate) async fn move_grant(&self, call: Call, institution: Option<&InstitutionId>, id: GrantId, command: GrantCommand) -> Result<Grant, Failure> {
+        authorize_role(&call.caller, call.action)?;
+        let grant = self.find_grant(&call.caller, institution, id).await?;
+        authorize(&call.caller, call.action, &resource(&grant))?;
+        let request = grant.request;
+        let needs = Needs { cases: vec![request], replay: call.replay.clone(), ..Needs::default() };
+        self.ledger
+            .commit(needs, move |work| {
+                let mut case = work.case(request).ok_or_else(Failure::internal)?;
+                let find = |case: &domain::case::Case| {
+                    case.grants.iter().find(|grant| grant.id == id).cloned().ok_or_else(Failure::internal)
+                };
+                let before = find(&case)?;
+                if call.repeated(work)?.is_some() {
+                    return Ok(before);
+                }
+                call.check_etag(before.version)?;
+                may_release(&call.caller, &command, &before)?;
+                let actor = call.caller.actor();
+                let events = case
+                    .command_grant(id, &command, &actor, work.now, work.terms)?
+                    .ok_or_else(Failure::internal)?;
+                call.keep(work, &Answered::Grant(request, id));
+                let after = find(&case)?;
+                work.put_case(case, &events);
+                Ok(after)
+            })
+            .await
+    }
+
+    /// Reads the end that an extension asks for: a date ends at 24:00 in the institution's zone.
+    pub(crate) fn read_until(&self, text: &str, zone: &Zone) -> Result<Instant, Failure> {
+        let wrong = || Failure::field("until", "write a date such as 2026-12-18 (through the end of that day) or an instant such as 2026-12-18T17:00:00Z");
+        if let Ok(instant) = text.parse() {
+            return Ok(instant);
+        }
+        let date = text.parse().map_err(|_| wrong())?;
+        end_of_day(date, zone).map_err(|_| wrong())
+    }
+}
+
+/// Only who has taken the work gives it back, or who administers.
+fn may_release(caller: &Principal, command: &GrantCommand, grant: &Grant) -> Result<(), Failure> {
+    let taken_by_other = grant.assignee.as_ref().is_some_and(|assignee| assignee.id != caller.id);
+    if matches!(command, GrantCommand::Release) && taken_by_other && !caller.has_role(Role::Administrator) {
+        return Err(Refusal::Forbidden { action: Action::GrantWork }.into());
+    }
+    Ok(())
+}
