@@ -33,8 +33,12 @@ pub(crate) struct House {
     pub(crate) ledger: Ledger,
     /// Institutions, products and servers, at most a second old.
     pub(crate) catalogue: CatalogueCache,
-    /// What the feed's secrets make.
-    pub(crate) feed: FeedSeals,
+    /// Seals places in the event feed.
+    pub(crate) cursors: CursorSeal,
+    /// Seals places in lists.
+    pub(crate) pages: PageSeal,
+    /// Keys the comparison of repeated bodies.
+    pub(crate) body_key: [u8; 32],
     /// The judge.
     pub(crate) validation: Validation,
     /// This service's clock; what is committed is timed by the store's.
@@ -47,16 +51,6 @@ pub(crate) struct House {
     pub(crate) cross_product_team: TeamId,
     /// The events' `source`.
     pub(crate) source: String,
-}
-
-/// What is sealed or compared with the ledger's own keys.
-pub(crate) struct FeedSeals {
-    /// Places in the event feed.
-    pub(crate) cursors: CursorSeal,
-    /// Places in lists.
-    pub(crate) pages: PageSeal,
-    /// Keys the comparison of repeated bodies.
-    pub(crate) body_key: [u8; 32],
 }
 
 impl Intake {

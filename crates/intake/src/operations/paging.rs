@@ -11,17 +11,18 @@ use aes_gcm_siv::{
     aead::{Aead, KeyInit, Payload},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{access::Principal, refusal::Kind};
+use domain::refusal::Kind;
 use proto::error::Failure;
+use sha2::{Digest, Sha256};
 
 use super::replay::keyed_mac;
 use crate::store::PageKey;
 
 /// Items of a page when the caller does not say.
-const DEFAULT_PAGE_SIZE: u32 = 50;
+const DEFAULT_SIZE: u32 = 50;
 
 /// Items of a page at most.
-const MAX_PAGE_SIZE: u32 = 200;
+const MAX_SIZE: u32 = 200;
 
 /// Longest token that is looked at, in bytes.
 const MAX_TOKEN_BYTES: usize = 1024;
@@ -31,107 +32,120 @@ const KIND_KEY: u8 = 1;
 const KIND_TEXT: u8 = 2;
 
 /// The size of a page: 50 when `asked` is 0, 200 at most.
-pub(crate) fn page_size(asked: u32) -> u32 {
-    if asked == 0 { DEFAULT_PAGE_SIZE } else { asked.min(MAX_PAGE_SIZE) }
+pub(crate) fn size(asked: u32) -> u32 {
+    if asked == 0 { DEFAULT_SIZE } else { asked.min(MAX_SIZE) }
 }
 
 /// What a token is good for: one caller, one list, one filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Binding([u8; 32]);
 
-/// Seals and opens page tokens of one ledger.
-#[derive(Clone)]
-pub(crate) struct PageSeal {
-    cipher: Aes256GcmSiv,
-    binding_key: [u8; 32],
+/// The binding of the list call `message` by the principal `caller`. Take the page token (and size) out of the message
+/// before: everything that is left in it is the filter.
+pub(crate) fn binding<M: prost::Message>(caller: &str, message: &M) -> Binding {
+    let mut hash = Sha256::new();
+    for part in [std::any::type_name::<M>().as_bytes(), caller.as_bytes()] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.update(message.encode_to_vec());
+    Binding(hash.finalize().into())
 }
 
+/// Where a page begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PagePosition {
+    /// After this place in an order with sort values.
+    Key(PageKey),
+    /// After this text, such as an id.
+    Text(String),
+}
+
+/// Seals and opens page tokens of one ledger.
+#[derive(Clone)]
+pub(crate) struct PageSeal(Aes256GcmSiv);
+
 impl PageSeal {
-    /// The seal of a ledger, with keys derived from the one that seals its cursors.
+    /// The seal of a ledger, with a key derived from the one that seals its cursors.
     pub(crate) fn new(cursor_key: &[u8; 32]) -> Self {
-        let sealing_key = keyed_mac(cursor_key, &[b"page-token"]);
-        Self {
-            cipher: Aes256GcmSiv::new((&sealing_key).into()),
-            binding_key: keyed_mac(cursor_key, &[b"page-binding"]),
-        }
+        Self(Aes256GcmSiv::new((&keyed_mac(cursor_key, &[b"page-token"])).into()))
     }
 
-    /// What tokens of this caller's `list` (such as `ListGrants`) with this `filter` are bound to. The filter is any
-    /// bytes that are equal for equal filters: the page size and token must not be among them.
-    pub(crate) fn binding(&self, caller: &Principal, list: &str, filter: &[u8]) -> Binding {
-        Binding(keyed_mac(&self.binding_key, &[caller.id.as_bytes(), list.as_bytes(), filter]))
+    /// The token of `position`.
+    pub(crate) fn seal(&self, position: &PagePosition, binding: &Binding) -> String {
+        let mut plain = Vec::new();
+        match position {
+            PagePosition::Key(key) => {
+                plain.push(KIND_KEY);
+                plain.extend_from_slice(key.id.as_bytes());
+                for value in &key.values {
+                    plain.extend_from_slice(&value.to_be_bytes());
+                }
+            }
+            PagePosition::Text(text) => {
+                plain.push(KIND_TEXT);
+                plain.extend_from_slice(text.as_bytes());
+            }
+        }
+        let payload = Payload { msg: &plain, aad: &binding.0 };
+        // Encrypting a few bytes cannot fail; an empty token would end the list, never leak.
+        let sealed = self.0.encrypt(&Nonce::default(), payload).unwrap_or_default();
+        URL_SAFE_NO_PAD.encode(sealed)
     }
 
-    /// The token of `key`; empty for `None`: there is no next page.
-    pub(crate) fn seal_key(&self, binding: &Binding, key: Option<&PageKey>) -> String {
-        let Some(key) = key else { return String::new() };
-        let mut plain = Vec::with_capacity(1 + 16 + key.values.len() * 8);
-        plain.push(KIND_KEY);
-        plain.extend_from_slice(key.id.as_bytes());
-        for value in &key.values {
-            plain.extend_from_slice(&value.to_be_bytes());
-        }
-        self.seal(binding, &plain)
+    /// The token of a place after `text`.
+    pub(crate) fn seal_text(&self, text: &str, binding: &Binding) -> String {
+        self.seal(&PagePosition::Text(text.to_owned()), binding)
     }
 
     /// The place of `token`; `None` when it is empty: the first page.
     ///
     /// # Errors
     /// `PAGE_TOKEN_INVALID`.
-    pub(crate) fn open_key(&self, binding: &Binding, token: &str) -> Result<Option<PageKey>, Failure> {
+    pub(crate) fn open(&self, token: &str, binding: &Binding) -> Result<Option<PagePosition>, Failure> {
         if token.is_empty() {
             return Ok(None);
         }
-        let plain = self.open(binding, token).ok_or_else(invalid)?;
-        let rest = plain.strip_prefix(&[KIND_KEY]).ok_or_else(invalid)?;
-        let (id, values) = rest.split_first_chunk::<16>().ok_or_else(invalid)?;
-        let (values, []) = values.as_chunks::<8>() else { return Err(invalid()) };
-        Ok(Some(PageKey {
-            values: values.iter().map(|bytes| i64::from_be_bytes(*bytes)).collect(),
-            id: uuid::Uuid::from_bytes(*id),
-        }))
-    }
-
-    /// The token of `text`; empty for `None`: there is no next page.
-    pub(crate) fn seal_text(&self, binding: &Binding, text: Option<&str>) -> String {
-        let Some(text) = text else { return String::new() };
-        let mut plain = Vec::with_capacity(1 + text.len());
-        plain.push(KIND_TEXT);
-        plain.extend_from_slice(text.as_bytes());
-        self.seal(binding, &plain)
+        self.read(token, binding).map(Some).ok_or_else(invalid)
     }
 
     /// The text of `token`; `None` when it is empty: the first page.
     ///
     /// # Errors
     /// `PAGE_TOKEN_INVALID`.
-    pub(crate) fn open_text(&self, binding: &Binding, token: &str) -> Result<Option<String>, Failure> {
-        if token.is_empty() {
-            return Ok(None);
+    pub(crate) fn open_text(&self, token: &str, binding: &Binding) -> Result<Option<String>, Failure> {
+        match self.open(token, binding)? {
+            None => Ok(None),
+            Some(PagePosition::Text(text)) => Ok(Some(text)),
+            Some(PagePosition::Key(_)) => Err(invalid()),
         }
-        let plain = self.open(binding, token).ok_or_else(invalid)?;
-        let text = plain.strip_prefix(&[KIND_TEXT]).ok_or_else(invalid)?;
-        String::from_utf8(text.to_vec()).map(Some).map_err(|_| invalid())
     }
 
-    fn seal(&self, binding: &Binding, plain: &[u8]) -> String {
-        let payload = Payload { msg: plain, aad: &binding.0 };
-        // Encrypting a few bytes cannot fail; an empty token would end the list, never leak.
-        let sealed = self.cipher.encrypt(&Nonce::default(), payload).unwrap_or_default();
-        URL_SAFE_NO_PAD.encode(sealed)
-    }
-
-    fn open(&self, binding: &Binding, token: &str) -> Option<Vec<u8>> {
+    fn read(&self, token: &str, binding: &Binding) -> Option<PagePosition> {
         if token.len() > MAX_TOKEN_BYTES {
             return None;
         }
         let sealed = URL_SAFE_NO_PAD.decode(token).ok()?;
         let payload = Payload { msg: &sealed, aad: &binding.0 };
-        self.cipher.decrypt(&Nonce::default(), payload).ok()
+        let plain = self.0.decrypt(&Nonce::default(), payload).ok()?;
+        let (kind, rest) = plain.split_first()?;
+        match *kind {
+            KIND_KEY => {
+                let (id, values) = rest.split_first_chunk::<16>()?;
+                let (values, []) = values.as_chunks::<8>() else { return None };
+                Some(PagePosition::Key(PageKey {
+                    values: values.iter().map(|bytes| i64::from_be_bytes(*bytes)).collect(),
+                    id: uuid::Uuid::from_bytes(*id),
+                }))
+            }
+            KIND_TEXT => String::from_utf8(rest.to_vec()).ok().map(PagePosition::Text),
+            _ => None,
+        }
     }
 }
 
-fn invalid() -> Failure {
+/// A token that this list did not give this caller.
+pub(crate) fn invalid() -> Failure {
     Failure::new(
         Kind::InvalidInput,
         "PAGE_TOKEN_INVALID",
@@ -142,69 +156,64 @@ fn invalid() -> Failure {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "constants")]
+    use proto::intake::v1::{ListApiKeysRequest, ListProductsRequest, ListServersRequest};
+
     use super::*;
 
-    fn caller(id: &str) -> Principal {
-        Principal { id: id.into(), display_name: id.into(), bindings: Vec::new() }
+    fn key() -> PagePosition {
+        PagePosition::Key(PageKey { values: vec![-1, i64::MAX, 0], id: uuid::Uuid::from_u128(42) })
     }
 
-    fn key() -> PageKey {
-        PageKey { values: vec![-1, i64::MAX, 0], id: uuid::Uuid::from_u128(42) }
+    fn servers_of(institution: &str) -> ListServersRequest {
+        ListServersRequest { institution: institution.into(), ..ListServersRequest::default() }
     }
 
     #[test]
     fn a_size_has_a_default_and_a_cap() {
-        assert_eq!([0, 1, 50, 200, 201, u32::MAX].map(page_size), [50, 1, 50, 200, 200, 200]);
+        assert_eq!([0, 1, 50, 200, 201, u32::MAX].map(size), [50, 1, 50, 200, 200, 200]);
     }
 
     #[test]
     fn a_token_opens_to_its_place() {
         let seal = PageSeal::new(&[1; 32]);
-        let binding = seal.binding(&caller("key:1"), "ListGrants", b"filter");
-        let token = seal.seal_key(&binding, Some(&key()));
-        assert_eq!(seal.open_key(&binding, &token), Ok(Some(key())));
-        let bare = PageKey { values: Vec::new(), ..key() };
-        assert_eq!(seal.open_key(&binding, &seal.seal_key(&binding, Some(&bare))), Ok(Some(bare)));
-        let token = seal.seal_text(&binding, Some("north-bridge"));
-        assert_eq!(seal.open_text(&binding, &token), Ok(Some("north-bridge".to_owned())));
+        let bound = binding("key:1", &servers_of("mine"));
+        let bare = PagePosition::Key(PageKey { values: Vec::new(), id: uuid::Uuid::from_u128(1) });
+        for position in [key(), bare, PagePosition::Text("north-bridge".into())] {
+            let token = seal.seal(&position, &bound);
+            assert_eq!(seal.open(&token, &bound), Ok(Some(position)));
+        }
+        assert_eq!(seal.open_text(&seal.seal_text("é", &bound), &bound), Ok(Some("é".into())));
     }
 
     #[test]
-    fn no_token_is_the_first_page_and_no_place_is_the_last() {
+    fn no_token_is_the_first_page() {
         let seal = PageSeal::new(&[1; 32]);
-        let binding = seal.binding(&caller("key:1"), "ListGrants", b"");
-        assert_eq!(seal.open_key(&binding, ""), Ok(None));
-        assert_eq!(seal.open_text(&binding, ""), Ok(None));
-        assert_eq!(seal.seal_key(&binding, None), "");
-        assert_eq!(seal.seal_text(&binding, None), "");
+        let bound = binding("key:1", &servers_of("mine"));
+        assert_eq!(seal.open("", &bound), Ok(None));
+        assert_eq!(seal.open_text("", &bound), Ok(None));
     }
 
     #[test]
     fn a_token_serves_one_caller_one_list_and_one_filter() {
         let seal = PageSeal::new(&[1; 32]);
-        let binding = seal.binding(&caller("key:1"), "ListGrants", b"filter");
-        let token = seal.seal_key(&binding, Some(&key()));
-        for (caller_id, list, filter) in [
-            ("key:2", "ListGrants", b"filter".as_slice()),
-            ("key:1", "ListRequests", b"filter"),
-            ("key:1", "ListGrants", b"another"),
-        ] {
-            let other = seal.binding(&caller(caller_id), list, filter);
-            assert_eq!(seal.open_key(&other, &token).unwrap_err().reason, "PAGE_TOKEN_INVALID");
+        let bound = binding("key:1", &servers_of("mine"));
+        let token = seal.seal(&key(), &bound);
+        let same = binding("key:1", &ListProductsRequest::default());
+        assert_ne!(same, binding("key:1", &ListApiKeysRequest::default()));
+        for other in [binding("key:2", &servers_of("mine")), binding("key:1", &servers_of("other")), same] {
+            assert_eq!(seal.open(&token, &other).unwrap_err().reason, "PAGE_TOKEN_INVALID");
         }
-        let foreign = PageSeal::new(&[2; 32]);
-        assert!(foreign.open_key(&binding, &token).is_err());
+        assert!(PageSeal::new(&[2; 32]).open(&token, &bound).is_err());
     }
 
     #[test]
     fn what_is_no_token_is_refused() {
         let seal = PageSeal::new(&[1; 32]);
-        let binding = seal.binding(&caller("key:1"), "ListGrants", b"");
-        let token = seal.seal_key(&binding, Some(&key()));
-        let text = seal.seal_text(&binding, Some("a text"));
-        for bad in ["x", "%%%", &token[1..], &text, &"a".repeat(5_000)] {
-            assert_eq!(seal.open_key(&binding, bad).unwrap_err().reason, "PAGE_TOKEN_INVALID", "{bad}");
+        let bound = binding("key:1", &servers_of("mine"));
+        let token = seal.seal(&key(), &bound);
+        for bad in ["x", "%%%", &token[1..], &"a".repeat(5_000)] {
+            assert_eq!(seal.open(bad, &bound).unwrap_err().reason, "PAGE_TOKEN_INVALID", "{bad}");
         }
-        assert!(seal.open_text(&binding, &token).is_err());
+        assert_eq!(seal.open_text(&token, &bound).unwrap_err().reason, "PAGE_TOKEN_INVALID");
     }
 }

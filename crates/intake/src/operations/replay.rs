@@ -5,7 +5,7 @@
 //! Invariant: the request id itself is part of the body, so a MAC never fits two ids.
 //! Failure story: another body under a used request id is `IDEMPOTENCY_KEY_REUSED`; nothing is changed.
 
-use domain::{access::Principal, refusal::Kind};
+use domain::refusal::Kind;
 use hmac::{Hmac, KeyInit, Mac};
 use proto::error::Failure;
 use service_kit::random;
@@ -36,18 +36,18 @@ pub(crate) fn body_mac(body_key: &[u8; 32], method: &str, message: &impl prost::
 }
 
 impl ReplayKey {
-    /// Names the call of `caller` to `method` (`Service/Method`) with its `request_id`; `None` when it is empty: the
+    /// Names the call of the principal `caller` to `method` (`Service/Method`) with its `request_id`; `None` when it is empty: the
     /// call cannot be repeated safely and the caller accepts that.
     ///
     /// # Errors
     /// `FIELD_INVALID` when the request id is longer than 128 bytes.
-    pub(crate) fn for_call(caller: &Principal, method: &'static str, request_id: &str) -> Result<Option<Self>, Failure> {
+    pub(crate) fn for_call(caller: &str, method: &'static str, request_id: &str) -> Result<Option<Self>, Failure> {
         if request_id.len() > MAX_REQUEST_ID_BYTES {
             let detail = format!("write at most {MAX_REQUEST_ID_BYTES} bytes");
             return Err(Failure::field("request_id", detail));
         }
         Ok((!request_id.is_empty()).then(|| Self {
-            principal: caller.id.clone(),
+            principal: caller.to_owned(),
             method,
             request_id: request_id.to_owned(),
         }))
@@ -81,9 +81,8 @@ mod tests {
     const KEY: [u8; 32] = [7; 32];
 
     fn kept(body_mac: [u8; 32]) -> Replay {
-        let caller = Principal::service("test");
         Replay {
-            key: ReplayKey::for_call(&caller, "KeyService/CreateApiKey", "one").unwrap().unwrap(),
+            key: ReplayKey::for_call("key:1", "KeyService/CreateApiKey", "one").unwrap().unwrap(),
             body_mac,
             answer: b"answer".to_vec(),
             at: Instant::from_micros(0),
@@ -116,10 +115,9 @@ mod tests {
 
     #[test]
     fn an_empty_request_id_names_nothing_and_a_long_one_is_refused() {
-        let caller = Principal::service("test");
-        assert_eq!(ReplayKey::for_call(&caller, "m", ""), Ok(None));
-        assert!(ReplayKey::for_call(&caller, "m", &"x".repeat(128)).unwrap().is_some());
-        let refused = ReplayKey::for_call(&caller, "m", &"x".repeat(129)).unwrap_err();
+        assert_eq!(ReplayKey::for_call("key:1", "m", ""), Ok(None));
+        assert!(ReplayKey::for_call("key:1", "m", &"x".repeat(128)).unwrap().is_some());
+        let refused = ReplayKey::for_call("key:1", "m", &"x".repeat(129)).unwrap_err();
         assert_eq!(refused.reason, "FIELD_INVALID");
     }
 }
