@@ -6,7 +6,7 @@
 //! Failure story: a store that does not answer makes calls `UNAVAILABLE` and readiness fail; nothing acknowledged is
 //! ever lost, and every deadline is found again after a restart because it is part of the state.
 
-pub mod bootstrap;
+mod bootstrap;
 mod clients;
 mod envelope;
 mod ledger;
@@ -17,5 +17,6 @@ mod settings;
 mod start;
 mod store;
 
-pub use settings::{SETTINGS, Settings};
-pub use start::{Deps, StartError, start};
+pub use settings::{SETTINGS, Settings, SettingsError};
+pub use start::{Deps, Handle, StartError, start};
+pub use store::StoreError;

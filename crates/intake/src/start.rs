@@ -1,0 +1,154 @@
+//! Starting the ledger: store, writer, routes.
+//!
+//! Role: opens and migrates the store, starts the one writer, and hands the executable what it serves ([`Parts`]) and a
+//! [`Handle`] for what happens beside the wire.
+//! Invariants: nothing is served before the store answers; every route demands an identity; the writer outlives the
+//! listener, so that an accepted call can still commit while the process drains.
+//! Failure story: a store that cannot be opened is a [`StartError`]; one that goes away later fails readiness and makes
+//! calls `UNAVAILABLE` until it is back.
+
+use std::sync::Arc;
+
+use domain::access::Principal;
+use proto::{
+    cursor::CursorSeal,
+    error::Failure,
+    identity::decode_principal,
+    intake::v1::{
+        catalogue_service_server::{self, CatalogueServiceServer},
+        grant_service_server::{self, GrantServiceServer},
+        key_service_server::{self, KeyServiceServer},
+        ledger_service_server::{self, LedgerServiceServer},
+        request_service_server::{self, RequestServiceServer},
+    },
+};
+use service_kit::{
+    admin::Readiness,
+    channel::ClientChannel,
+    clock::Clock,
+    identity::{IdentityLayer, TokenSigner, TokenVerifier},
+    parts::{Parts, StoreLocation},
+    shutdown::Shutdown,
+};
+use tokio::task::JoinHandle;
+use tonic::service::Routes;
+
+use crate::{
+    bootstrap,
+    clients::Validation,
+    envelope::EnvelopeMaker,
+    ledger::Ledger,
+    operations::{House, Intake, catalogue_cache::CatalogueCache, paging::PageSeal},
+    rpc,
+    settings::Settings,
+    store::{self, Store, StoreError},
+};
+
+/// What the ledger needs from its process.
+#[derive(Clone)]
+pub struct Deps {
+    /// Wall and monotonic time; on SQLite also the store's clock.
+    pub clock: Clock,
+    /// Believes the tokens of callers.
+    pub verifier: TokenVerifier,
+    /// Signs the tokens of this service's own calls.
+    pub signer: TokenSigner,
+    /// Where the store's health is told.
+    pub readiness: Readiness,
+    /// Where the ledger is kept.
+    pub store: StoreLocation,
+    /// The validation service, connected without an identity of its own.
+    pub validation: ClientChannel,
+}
+
+/// Why the ledger did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store cannot be opened, migrated or read.
+    #[error("the ledger's store cannot be used: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// What the executable may ask of a started ledger without a call. Drop it when it is no longer needed: the writer ends
+/// when the last route and the last handle are gone, or at the shutdown's deadline.
+#[derive(Clone)]
+pub struct Handle {
+    intake: Intake,
+}
+
+impl Handle {
+    /// Makes the first administrator key when no key can administer, and returns its secret: show it once, store it
+    /// nowhere. `None` when there is one already, or when another replica has just made it.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the store does not answer.
+    pub async fn ensure_administrator(&self) -> Result<Option<String>, Failure> {
+        bootstrap::ensure_administrator(&self.intake).await
+    }
+}
+
+/// Opens the store, starts the writer and makes the routes.
+///
+/// # Errors
+/// [`StartError`] when the store cannot be opened, migrated or read.
+pub async fn start(settings: Settings, deps: Deps, shutdown: Shutdown) -> Result<(Parts, Handle), StartError> {
+    let store = store::open(&deps.store, deps.clock.clone()).await?;
+    let feed = store.feed().await?;
+    let envelopes = EnvelopeMaker::new(settings.source.clone());
+    let (ledger, writer) = Ledger::start(Arc::clone(&store), settings.terms(), envelopes);
+    let intake = Intake::new(House {
+        ledger,
+        catalogue: CatalogueCache::new(Arc::clone(&store), deps.clock.clone()),
+        cursors: CursorSeal::new(&feed.cursor_key, feed.epoch),
+        pages: PageSeal::new(&feed.cursor_key),
+        body_key: feed.body_key,
+        validation: Validation::new(deps.validation, deps.signer),
+        clock: deps.clock,
+        shutdown: shutdown.clone(),
+        default_cloud_team: settings.default_cloud_team,
+        cross_product_team: settings.cross_product_team,
+        source: settings.source,
+    });
+    register_readiness(&deps.readiness, store);
+    let identity: IdentityLayer<Principal> = IdentityLayer::new(deps.verifier, decode_principal);
+    let parts = Parts {
+        name: "intake",
+        routes: identity.protect(routes(&intake)),
+        services: vec![
+            request_service_server::SERVICE_NAME,
+            grant_service_server::SERVICE_NAME,
+            catalogue_service_server::SERVICE_NAME,
+            key_service_server::SERVICE_NAME,
+            ledger_service_server::SERVICE_NAME,
+        ],
+        tasks: vec![("ledger writer", tokio::spawn(write_until_the_end(writer, shutdown)))],
+    };
+    Ok((parts, Handle { intake }))
+}
+
+fn routes(intake: &Intake) -> Routes {
+    Routes::new(RequestServiceServer::new(rpc::Requests(intake.clone())))
+        .add_service(GrantServiceServer::new(rpc::Grants(intake.clone())))
+        .add_service(CatalogueServiceServer::new(rpc::Catalogue(intake.clone())))
+        .add_service(KeyServiceServer::new(rpc::Keys(intake.clone())))
+        .add_service(LedgerServiceServer::new(rpc::LedgerRpc(intake.clone())))
+}
+
+fn register_readiness(readiness: &Readiness, store: Arc<dyn Store>) {
+    readiness.register("intake store", move || {
+        let store = Arc::clone(&store);
+        async move { store.ping().await.is_ok() }
+    });
+}
+
+/// Lets the writer finish what was accepted. What is still open at the deadline is rolled back whole (I10).
+async fn write_until_the_end(mut writer: JoinHandle<()>, shutdown: Shutdown) {
+    tokio::select! {
+        ended = &mut writer => {
+            if let Err(error) = ended {
+                tracing::error!(%error, "the ledger's writer failed");
+            }
+        }
+        () = shutdown.deadline() => writer.abort(),
+    }
+}
