@@ -1,0 +1,76 @@
+//! What every store of this service must do: one suite, run against SQLite and PostgreSQL.
+//!
+//! Role: each case gets a fresh store and reads like a sentence of the contract. Invariants shown here: fencing, one
+//! transaction for place and deliveries, forward-only subscriptions, leases, bounded logs.
+//! Failure story: a store that fails a case must not be used.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test may stop at the first surprise"
+)]
+
+mod cases;
+mod cluster;
+
+use super::{PostgresStore, SqliteStore};
+
+/// Runs every case against stores that `fresh` makes.
+macro_rules! run_all {
+    ($fresh:expr) => {
+        run_all!(
+            $fresh,
+            subscription_names_are_unique_and_bounded,
+            a_subscription_never_moves_back,
+            others_subscriptions_do_not_exist,
+            a_repeat_of_a_creation_is_known_by_its_body,
+            rotation_keeps_the_old_secret_for_the_overlap,
+            an_endpoint_gets_what_happens_after_it_was_made,
+            an_old_leader_writes_nothing,
+            expanding_again_delivers_nothing_twice,
+            claims_are_fair_and_bounded_per_endpoint,
+            an_overtaken_worker_changes_nothing,
+            a_failing_endpoint_is_probed_by_one_at_a_time,
+            gone_pauses_the_endpoint_and_resuming_lets_it_deliver,
+            the_log_of_attempts_is_bounded,
+            redelivering_begins_a_new_round,
+            deliveries_are_listed_newest_first,
+            the_house_is_kept,
+        );
+    };
+    ($fresh:expr, $($case:ident),* $(,)?) => {
+        $({
+            let store = $fresh(stringify!($case)).await;
+            cases::$case(&store).await;
+        })*
+    };
+}
+
+#[tokio::test]
+async fn sqlite_keeps_the_contract() {
+    let directory = tempfile::tempdir().unwrap();
+    let fresh = async |name: &str| {
+        let path = directory.path().join(format!("{name}.db"));
+        SqliteStore::open(&path).await.unwrap()
+    };
+    run_all!(fresh);
+}
+
+#[tokio::test]
+async fn postgres_keeps_the_contract() {
+    let cluster = cluster::Cluster::start().await;
+    let url = cluster.url();
+    let fresh = async |name: &str| PostgresStore::open(&url, name).await.unwrap();
+    run_all!(fresh);
+}
+
+#[tokio::test]
+async fn replicas_may_start_together() {
+    let cluster = cluster::Cluster::start().await;
+    let url = cluster.url();
+    let opened = futures::future::join_all(
+        (0..4).map(|_| async { PostgresStore::open(&url, "notification").await.map(|_| ()) }),
+    )
+    .await;
+    assert!(opened.iter().all(Result::is_ok), "{opened:?}");
+}

@@ -1,0 +1,1 @@
+DELETE FROM webhook_endpoints WHERE owner_id = $1 AND id = $2

@@ -1,0 +1,1 @@
+UPDATE webhook_endpoints SET failures = failures + 1 WHERE id = $1

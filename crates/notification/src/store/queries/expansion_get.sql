@@ -1,0 +1,1 @@
+SELECT token, epoch, position FROM expansion WHERE id = 1

@@ -1,0 +1,1 @@
+DELETE FROM deleted_endpoints WHERE id = $1

@@ -1,0 +1,1 @@
+SELECT id FROM deleted_endpoints ORDER BY id LIMIT 1

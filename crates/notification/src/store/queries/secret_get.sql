@@ -1,0 +1,1 @@
+SELECT current, previous, previous_until_us FROM webhook_secrets WHERE endpoint_id = $1

@@ -1,0 +1,1 @@
+INSERT INTO webhook_secrets (endpoint_id, current) VALUES ($1, $2)

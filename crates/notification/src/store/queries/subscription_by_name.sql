@@ -1,0 +1,2 @@
+SELECT id, owner_id, display_name, filter, epoch, position, created_us, acknowledged_us
+FROM subscriptions WHERE owner_id = $1 AND display_name = $2

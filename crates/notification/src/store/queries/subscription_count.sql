@@ -1,0 +1,1 @@
+SELECT count(*) AS made FROM subscriptions WHERE owner_id = $1
