@@ -1,1 +1,39 @@
+//! The edge: what the outside may do, over HTTP with JSON, as gRPC and as gRPC-web, on one port.
+//!
+//! Role: driven by the descriptors. Every RPC with a `google.api.http` option is an operation of the outside in all
+//! three forms, and is described in `/openapi.json`; no line here is about any single one. The gateway authenticates,
+//! limits, translates and passes on; it holds no business state and knows no domain.
+//! Owner: [`start`] makes the router; the executable binds and serves it (`service_kit::serve::serve_http`).
+//! Invariants: an RPC without the option cannot be reached; services see the identity that the gateway minted, never
+//! what a caller claims; everything from outside is bounded (body, URI, rate, streams, time).
+//! Failure story: RFC 9457 problem documents for HTTP, statuses with details for gRPC; every code has a page under
+//! `/errors`.
+//!
+//! The way of a request: `edge` (span, limits, credential) → `routes` (which operation) → `call` and `json` (message)
+//! → `backend` (identity, deadline, call) → `json` (answer) or `problem`. Streams leave through `sse`, gRPC through
+//! `grpc`.
 
+mod address;
+mod auth;
+mod backend;
+mod call;
+mod clients;
+mod cors;
+mod edge;
+mod grpc;
+mod json;
+mod limits;
+mod observe;
+mod openapi;
+mod pages;
+mod problem;
+mod routes;
+mod settings;
+mod sse;
+mod start;
+
+pub use json::schema::SchemaError;
+pub use openapi::openapi;
+pub use routes::ContractError;
+pub use settings::{SETTINGS, Settings};
+pub use start::{Deps, Gateway, StartError, start};

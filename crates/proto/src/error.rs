@@ -8,7 +8,9 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use domain::refusal::{Kind, Refusal};
+pub use domain::refusal::Kind;
+
+use domain::refusal::Refusal;
 use prost::Message;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};

@@ -1,0 +1,120 @@
+//! How often a key or an address may ask.
+//!
+//! Role: a token bucket for each, kept as one number: the moment at which the bucket is full again.
+//! Invariants: at most [`MAX_BUCKETS`] are remembered; a full bucket is the same as none, so forgetting it changes
+//! nothing.
+//! Failure story: when the table is full of busy buckets, newcomers are let through: a limit protects, it does not
+//! deny service.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Most buckets of one kind.
+const MAX_BUCKETS: usize = 50_000;
+
+/// Seconds of the rate that may be used in one burst.
+const BURST: Duration = Duration::from_secs(2);
+
+/// Buckets of one kind, with one rate.
+#[derive(Debug)]
+pub(crate) struct Rate<K> {
+    /// Between two requests at the full rate; zero: no limit.
+    interval: Duration,
+    full_at: Mutex<HashMap<K, Duration>>,
+}
+
+impl<K: Hash + Eq> Rate<K> {
+    pub(crate) fn per_second(rate: u32) -> Self {
+        Self {
+            interval: Duration::from_secs(1).checked_div(rate).unwrap_or_default(),
+            full_at: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Takes one request out of `key`'s bucket at the monotonic moment `now`; the error is when to try again.
+    pub(crate) fn take(&self, key: K, now: Duration) -> Result<(), Duration> {
+        if self.interval.is_zero() {
+            return Ok(());
+        }
+        let mut buckets = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(full_at) = buckets.get_mut(&key) {
+            let next = (*full_at).max(now) + self.interval;
+            let ahead = next.saturating_sub(now);
+            if ahead > BURST {
+                return Err(ahead - BURST);
+            }
+            *full_at = next;
+            return Ok(());
+        }
+        if buckets.len() >= MAX_BUCKETS {
+            buckets.retain(|_, full_at| *full_at > now);
+        }
+        if buckets.len() < MAX_BUCKETS {
+            buckets.insert(key, now + self.interval);
+        }
+        Ok(())
+    }
+}
+
+/// What an address counts as: an IPv6 client owns at least a /64.
+pub(crate) fn client_network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let network = u128::from(address) & !u128::from(u64::MAX);
+            IpAddr::V6(Ipv6Addr::from(network))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_allowed_and_then_the_rate_holds() {
+        let rate = Rate::per_second(10);
+        let start = Duration::from_secs(100);
+        for _ in 0..20 {
+            assert_eq!(rate.take("key", start), Ok(()));
+        }
+        assert_eq!(rate.take("key", start), Err(Duration::from_millis(100)));
+        assert_eq!(rate.take("other", start), Ok(()));
+        let later = start + Duration::from_millis(100);
+        assert_eq!(rate.take("key", later), Ok(()));
+        assert!(rate.take("key", later).is_err());
+    }
+
+    #[test]
+    fn no_rate_is_no_limit() {
+        let rate = Rate::per_second(0);
+        assert!((0..100_000).all(|_| rate.take(1, Duration::ZERO).is_ok()));
+    }
+
+    #[test]
+    fn the_table_stays_bounded() {
+        let rate = Rate::per_second(1);
+        for key in 0..MAX_BUCKETS + 10 {
+            assert!(rate.take(key, Duration::ZERO).is_ok());
+        }
+        let held = || {
+            rate.full_at
+                .lock()
+                .map(|buckets| buckets.len())
+                .unwrap_or_default()
+        };
+        assert_eq!(held(), MAX_BUCKETS);
+        assert!(rate.take(usize::MAX, Duration::from_secs(60)).is_ok());
+        assert_eq!(held(), 1);
+    }
+
+    #[test]
+    fn neighbours_in_a_64_share_a_bucket() {
+        let network = |text: &str| text.parse().map(client_network).ok();
+        assert_eq!(network("2620:fe::1"), network("2620:fe::ffff:0:1"));
+        assert_ne!(network("9.9.9.9"), network("9.9.9.10"));
+    }
+}

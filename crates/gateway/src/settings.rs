@@ -1,0 +1,172 @@
+//! What an operator can set of the edge.
+//!
+//! Role: the table for `portreeve config` and the plain values read from it. The defaults of both are the same; a test
+//! says so.
+//! Failure story: lists of networks and origins are read at start; what cannot be read stops the start with the entry.
+
+use std::time::Duration;
+
+use service_kit::config::{Config, Kind, Setting};
+
+const fn setting(
+    key: &'static str,
+    default: Option<&'static str>,
+    kind: Kind,
+    help: &'static str,
+) -> Setting {
+    Setting {
+        key,
+        help,
+        default,
+        secret: false,
+        kind,
+    }
+}
+
+/// The settings of the gateway.
+pub static SETTINGS: &[Setting] = &[
+    setting(
+        "gateway.listen",
+        Some("127.0.0.1:8080"),
+        Kind::Text,
+        "Address and port that HTTP and gRPC are served on.",
+    ),
+    setting(
+        "gateway.max-body-bytes",
+        Some("1048576"),
+        Kind::Integer,
+        "Largest body of a request, in bytes; larger ones are answered 413.",
+    ),
+    setting(
+        "gateway.max-uri-bytes",
+        Some("8192"),
+        Kind::Integer,
+        "Longest path and query of a request, in bytes; longer ones are answered 414.",
+    ),
+    setting(
+        "gateway.request-timeout",
+        Some("15s"),
+        Kind::Duration,
+        "Longest that a request may take; streams of events and waiting for events are not counted.",
+    ),
+    setting(
+        "gateway.rate-per-key",
+        Some("10000"),
+        Kind::Integer,
+        "Requests per second that one key may make, with bursts of twice as many; 0: no limit.",
+    ),
+    setting(
+        "gateway.rate-per-address",
+        Some("10000"),
+        Kind::Integer,
+        "Requests per second from one address (IPv6: one /64 network), with bursts of twice as many; 0: no limit.",
+    ),
+    setting(
+        "gateway.max-streams",
+        Some("4096"),
+        Kind::Integer,
+        "Streams of events open at once; more are answered 503.",
+    ),
+    setting(
+        "gateway.trusted-proxies",
+        None,
+        Kind::List,
+        "Networks of the proxies in front, as in 10.0.0.0/8; the client's address is believed from these alone.",
+    ),
+    setting(
+        "gateway.forwarded-header",
+        Some("x-forwarded-for"),
+        Kind::Text,
+        "The header in which those proxies tell the client's address: x-forwarded-for or forwarded.",
+    ),
+    setting(
+        "gateway.allowed-origins",
+        None,
+        Kind::List,
+        "Origins of web applications that may call from a browser, as in https://portal.example; none: closed.",
+    ),
+    setting(
+        "gateway.reflection",
+        Some("true"),
+        Kind::Bool,
+        "Whether gRPC reflection shows the outside operations.",
+    ),
+];
+
+/// The values in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Address and port, for the executable to bind.
+    pub listen: String,
+    /// Largest body, in bytes.
+    pub max_body_bytes: usize,
+    /// Longest path and query, in bytes.
+    pub max_uri_bytes: usize,
+    /// Longest that a request may take.
+    pub request_timeout: Duration,
+    /// Requests per second of a key; 0: no limit.
+    pub rate_per_key: u32,
+    /// Requests per second from an address; 0: no limit.
+    pub rate_per_address: u32,
+    /// Streams of events open at once.
+    pub max_streams: usize,
+    /// Networks of the proxies in front.
+    pub trusted_proxies: Vec<String>,
+    /// `x-forwarded-for` or `forwarded`.
+    pub forwarded_header: String,
+    /// Origins that may call from a browser.
+    pub allowed_origins: Vec<String>,
+    /// Whether reflection is served.
+    pub reflection: bool,
+}
+
+impl Settings {
+    /// The values of `config`.
+    pub fn from_config(config: &Config) -> Self {
+        let rate = |key| u32::try_from(config.int(key).max(0)).unwrap_or(u32::MAX);
+        Self {
+            listen: config.text("gateway.listen").to_owned(),
+            max_body_bytes: config.count("gateway.max-body-bytes"),
+            max_uri_bytes: config.count("gateway.max-uri-bytes"),
+            request_timeout: config.duration("gateway.request-timeout"),
+            rate_per_key: rate("gateway.rate-per-key"),
+            rate_per_address: rate("gateway.rate-per-address"),
+            max_streams: config.count("gateway.max-streams"),
+            trusted_proxies: config.list("gateway.trusted-proxies").to_vec(),
+            forwarded_header: config.text("gateway.forwarded-header").to_owned(),
+            allowed_origins: config.list("gateway.allowed-origins").to_vec(),
+            reflection: config.bool("gateway.reflection"),
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            max_body_bytes: 1024 * 1024,
+            max_uri_bytes: 8192,
+            request_timeout: Duration::from_secs(15),
+            rate_per_key: 10_000,
+            rate_per_address: 10_000,
+            max_streams: 4096,
+            trusted_proxies: Vec::new(),
+            forwarded_header: "x-forwarded-for".to_owned(),
+            allowed_origins: Vec::new(),
+            reflection: true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn the_table_and_the_plain_values_have_the_same_defaults() {
+        let config =
+            Config::resolve(SETTINGS, None, [], &std::collections::BTreeMap::new()).unwrap();
+        assert_eq!(Settings::from_config(&config), Settings::default());
+    }
+}
