@@ -29,7 +29,6 @@ pub fn descriptors() -> &'static DescriptorPool {
 
 /// Generated code; its documentation is that of the protos.
 #[expect(
-    dead_code,
     missing_docs,
     unreachable_pub,
     clippy::all,
@@ -37,7 +36,8 @@ pub fn descriptors() -> &'static DescriptorPool {
     clippy::allow_attributes_without_reason,
     reason = "generated code"
 )]
-mod wire {
+#[doc(hidden)]
+pub mod wire {
     include!(concat!(env!("OUT_DIR"), "/wire.rs"));
 }
 

@@ -17,20 +17,61 @@ mod rpc;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use domain::access::Principal;
 use proto::identity::decode_principal;
 use proto::validation::v1::validation_service_server::{SERVICE_NAME, ValidationServiceServer};
+use service_kit::clock::Clock;
+use service_kit::config::{Config, Kind, Setting};
 use service_kit::identity::{IdentityLayer, TokenVerifier};
+use service_kit::parts::Parts;
+use service_kit::shutdown::Shutdown;
 use tonic::service::Routes;
 
 use crate::policy::{Policy, PolicyErrors};
+
+/// The service's name in tokens, logs and health.
+pub const NAME: &str = "validation";
+
+/// How often the policy file is looked at for a change.
+const POLICY_LOOK: Duration = Duration::from_secs(1);
+
+/// What an operator may set.
+pub static SETTINGS: &[Setting] = &[Setting {
+    key: "validation.policy",
+    help: "The policy file (TOML): widest sources, longest access, ports, networks. A change is taken over while \
+           running; one with mistakes is logged and left. Empty: the built-in policy.",
+    default: None,
+    secret: false,
+    kind: Kind::Path,
+}];
 
 /// What an operator sets.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// The policy file; `None`: the built-in policy.
     pub policy: Option<PathBuf>,
+}
+
+impl Settings {
+    /// From the configuration.
+    #[must_use]
+    pub fn from_config(config: &Config) -> Self {
+        let policy = config
+            .is_set("validation.policy")
+            .then(|| config.path("validation.policy").to_path_buf());
+        Self { policy }
+    }
+}
+
+/// What the executable gives.
+#[derive(Clone)]
+pub struct Deps {
+    /// For looking at the policy file.
+    pub clock: Clock,
+    /// Checks who calls.
+    pub verifier: TokenVerifier,
 }
 
 /// Why the service did not start, or why a policy was not taken over.
@@ -54,17 +95,6 @@ pub enum StartError {
     },
 }
 
-/// The service, ready to be put on a listener.
-#[derive(Clone, Debug)]
-pub struct Service {
-    /// The gRPC service behind the identity layer.
-    pub routes: Routes,
-    /// Its full names, for health checks.
-    pub services: Vec<&'static str>,
-    /// The policy in use, which can be read again from its file.
-    pub policy: PolicyInUse,
-}
-
 /// The policy that is in use now. Cheap to clone; clones share it.
 #[derive(Clone, Debug)]
 pub struct PolicyInUse {
@@ -73,6 +103,18 @@ pub struct PolicyInUse {
 }
 
 impl PolicyInUse {
+    /// Reads the policy at `path`; `None`: the built-in policy.
+    ///
+    /// # Errors
+    /// [`StartError`] when the file cannot be read or has mistakes.
+    pub async fn open(path: Option<PathBuf>) -> Result<Self, StartError> {
+        let policy = load(path.as_deref()).await?;
+        Ok(Self {
+            path,
+            policy: Arc::new(RwLock::new(Arc::new(policy))),
+        })
+    }
+
     /// The policy to judge the next request by.
     #[must_use]
     pub fn get(&self) -> Arc<Policy> {
@@ -91,23 +133,58 @@ impl PolicyInUse {
     }
 }
 
-/// Reads the policy and makes the routes. There are no background tasks.
+/// Reads the policy, watches its file, and makes the routes.
 ///
 /// # Errors
 /// [`StartError`] when the policy file cannot be read or has mistakes.
-pub async fn start(settings: Settings, verifier: TokenVerifier) -> Result<Service, StartError> {
-    let policy = load(settings.policy.as_deref()).await?;
-    let policy = PolicyInUse {
-        path: settings.policy,
-        policy: Arc::new(RwLock::new(Arc::new(policy))),
-    };
+pub async fn start(
+    settings: Settings,
+    deps: Deps,
+    shutdown: Shutdown,
+) -> Result<Parts, StartError> {
+    let policy = PolicyInUse::open(settings.policy).await?;
     let server = ValidationServiceServer::new(rpc::Rpc::new(policy.clone()));
-    let identity: IdentityLayer<Principal> = IdentityLayer::new(verifier, decode_principal);
-    Ok(Service {
+    let identity: IdentityLayer<Principal> = IdentityLayer::new(deps.verifier, decode_principal);
+    let mut tasks = Vec::new();
+    if policy.path.is_some() {
+        let watch = tokio::spawn(watch(policy, deps.clock, shutdown));
+        tasks.push(("policy file", watch));
+    }
+    Ok(Parts {
+        name: NAME,
         routes: identity.protect(Routes::new(server)),
         services: vec![SERVICE_NAME],
-        policy,
+        tasks,
     })
+}
+
+/// Takes a changed policy file over; one with mistakes is logged, and the policy in use stays.
+async fn watch(policy: PolicyInUse, clock: Clock, shutdown: Shutdown) {
+    let modified = || {
+        let path = policy.path.clone();
+        async move {
+            let metadata = tokio::fs::metadata(path?).await.ok()?;
+            metadata.modified().ok()
+        }
+    };
+    let mut seen = modified().await;
+    loop {
+        tokio::select! {
+            () = clock.sleep(POLICY_LOOK) => {}
+            () = shutdown.requested() => return,
+        }
+        let now = modified().await;
+        if now.is_none() || now == seen {
+            continue;
+        }
+        seen = now;
+        match policy.reload().await {
+            Ok(()) => tracing::info!("the changed policy file is in use"),
+            Err(error) => {
+                tracing::error!(%error, "the changed policy file is not in use; the policy before it stays")
+            }
+        }
+    }
 }
 
 async fn load(path: Option<&Path>) -> Result<Policy, StartError> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::access::{Principal, Role, RoleBinding, Scope};
 use domain::finding::Code;
-use portreeve_validation::{Settings, StartError, start};
+use portreeve_validation::{Deps, PolicyInUse, Settings, StartError, start};
 use proto::identity::encode_principal;
 use proto::types::v1 as types;
 use proto::validation::v1 as wire;
@@ -24,12 +24,13 @@ struct House {
 impl House {
     async fn new() -> Self {
         let (key, clock) = (TokenKey::generate(), Clock::system());
-        let service = start(
-            Settings::default(),
-            TokenVerifier::new(key.clone(), clock.clone()),
-        )
-        .await
-        .unwrap();
+        let deps = Deps {
+            clock: clock.clone(),
+            verifier: TokenVerifier::new(key.clone(), clock.clone()),
+        };
+        let service = start(Settings::default(), deps, Shutdown::never())
+            .await
+            .unwrap();
         let (listener, connector) = local();
         let server = Server {
             name: "validation",
@@ -207,41 +208,20 @@ async fn addresses_are_classified_for_people() {
 async fn a_policy_with_mistakes_stops_the_start_with_their_lines() {
     let path = std::env::temp_dir().join(format!("portreeve-policy-{}.toml", std::process::id()));
     std::fs::write(&path, "[sources]\nmaximum = 0\n").unwrap();
-    let verifier = || TokenVerifier::new(TokenKey::generate(), Clock::system());
-    let failed = start(
-        Settings {
-            policy: Some(path.clone()),
-        },
-        verifier(),
-    )
-    .await
-    .unwrap_err();
+    let failed = PolicyInUse::open(Some(path.clone())).await.unwrap_err();
     assert!(failed.to_string().contains("line 2: "), "{failed}");
 
     std::fs::write(&path, "[sources]\nmaximum = 7\n").unwrap();
-    let service = start(
-        Settings {
-            policy: Some(path.clone()),
-        },
-        verifier(),
-    )
-    .await
-    .unwrap();
-    assert_eq!(service.policy.get().max_sources, 7);
+    let policy = PolicyInUse::open(Some(path.clone())).await.unwrap();
+    assert_eq!(policy.get().max_sources, 7);
     std::fs::write(&path, "[sources]\nmaximum = 8\n").unwrap();
-    service.policy.reload().await.unwrap();
-    assert_eq!(service.policy.get().max_sources, 8);
+    policy.reload().await.unwrap();
+    assert_eq!(policy.get().max_sources, 8);
     std::fs::write(&path, "nonsense").unwrap();
-    assert!(service.policy.reload().await.is_err());
-    assert_eq!(
-        service.policy.get().max_sources,
-        8,
-        "the policy before stays"
-    );
+    assert!(policy.reload().await.is_err());
+    assert_eq!(policy.get().max_sources, 8, "the policy before stays");
     std::fs::remove_file(&path).unwrap();
-    let gone = start(Settings { policy: Some(path) }, verifier())
-        .await
-        .unwrap_err();
+    let gone = PolicyInUse::open(Some(path)).await.unwrap_err();
     assert!(matches!(gone, StartError::Unreadable { .. }));
 }
 
