@@ -467,6 +467,23 @@ pub trait Store: Send + Sync + 'static {
     /// Servers of an institution by id after `after`.
     async fn servers(&self, institution: &InstitutionId, after: Option<&str>, limit: u32) -> Result<Vec<Versioned<Server>>, StoreError>;
 
+    /// One server. A store may look it up directly; this looks through the institution's.
+    async fn server(&self, institution: &InstitutionId, id: &ServerId) -> Result<Option<Versioned<Server>>, StoreError> {
+        const AT_ONCE: u32 = 1_000;
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.servers(institution, after.as_deref(), AT_ONCE).await?;
+            let last = page.last().filter(|_| page.len() >= AT_ONCE as usize).map(|server| server.value.id.as_str().to_owned());
+            if let Some(found) = page.into_iter().find(|server| server.value.id == *id) {
+                return Ok(Some(found));
+            }
+            match last {
+                Some(_) => after = last,
+                None => return Ok(None),
+            }
+        }
+    }
+
     /// Every team that a product or server names.
     async fn teams(&self) -> Result<Vec<TeamId>, StoreError>;
 
