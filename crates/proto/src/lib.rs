@@ -29,9 +29,6 @@ pub fn descriptors() -> &'static DescriptorPool {
 
 /// Generated code; its documentation is that of the protos.
 #[expect(
-    missing_docs,
-    unreachable_pub,
-    clippy::all,
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
     reason = "generated code"
