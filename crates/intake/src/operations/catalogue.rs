@@ -22,7 +22,7 @@ use crate::{
     store::{StoreError, Versioned},
 };
 
-pub(crate) use store_rows::{Applied, Batch, MAX_ROWS};
+pub(crate) use store_rows::{Batch, MAX_ROWS, invalid};
 
 /// A page of a list by id.
 pub(crate) struct ListPage<T> {
