@@ -10,7 +10,7 @@ use domain::{
     event::{Event, EventType},
     grant::Grant,
     id::{EventId, GrantId, InstitutionId, ProductId, TeamId},
-    request::Request,
+    request::{Request, RequestState},
     time::Instant,
 };
 use serde::Serialize;
@@ -127,7 +127,7 @@ impl EnvelopeMaker {
             access_request: request.id.to_string(),
             number: request.number.to_string(),
             grant: None,
-            state: request.state.as_str(),
+            state: state_after(event.kind, request.state).as_str(),
             emergency: request.asked.emergency,
             effective_time: None,
             expire_time: None,
@@ -219,6 +219,15 @@ impl EnvelopeMaker {
             head,
             tail,
         }
+    }
+}
+
+/// The state right after an event: one command may take a request through several, and each event tells its own.
+fn state_after(kind: EventType, last: RequestState) -> RequestState {
+    match kind {
+        EventType::RequestApproved => RequestState::Approved,
+        EventType::RequestImplementing => RequestState::Implementing,
+        _ => last,
     }
 }
 

@@ -37,8 +37,8 @@ const QUEUE: usize = 4096;
 pub struct Needs {
     /// Requests with their grants.
     pub cases: Vec<RequestId>,
-    /// A repeatable call.
-    pub replay: Option<ReplayKey>,
+    /// Repeatable calls: at most one a command.
+    pub replays: Vec<ReplayKey>,
     /// How many request numbers it may take.
     pub numbers: u32,
     /// Institutions.
@@ -49,8 +49,8 @@ pub struct Needs {
     pub servers: Vec<(InstitutionId, ServerId)>,
     /// Every live key.
     pub live_keys: bool,
-    /// One key.
-    pub key: Option<KeyId>,
+    /// Keys by id.
+    pub keys: Vec<KeyId>,
     /// Imported rows by external id.
     pub imports: Vec<(InstitutionId, String)>,
 }

@@ -114,9 +114,10 @@ impl Writer {
     }
 
     async fn try_group(&self, jobs: &mut Jobs, sweep: bool) -> Result<(), StoreError> {
+        let needs = gather(jobs);
         let mut transaction = self.store.begin().await?;
         let now = transaction.now();
-        let mut loaded = load(transaction.as_mut(), jobs, now).await?;
+        let mut loaded = load(transaction.as_mut(), &needs, now).await?;
         let mut changes = Changes::default();
         let mut touched = Vec::new();
         for job in jobs.iter_mut() {
@@ -174,61 +175,77 @@ impl Writer {
     }
 }
 
-/// Loads everything that the commands need, in a fixed order of tables so that replicas cannot deadlock.
-async fn load(transaction: &mut dyn Transaction, jobs: &Jobs, now: Instant) -> Result<Loaded, StoreError> {
+/// What all commands of a group need, each once.
+fn gather(jobs: &Jobs) -> Needs {
+    let mut all = Needs::default();
+    for needs in jobs.iter().map(|job| job.needs()) {
+        all.cases.extend(&needs.cases);
+        all.replays.extend(needs.replays.iter().cloned());
+        all.institutions.extend(needs.institutions.iter().cloned());
+        all.products.extend(needs.products.iter().cloned());
+        all.servers.extend(needs.servers.iter().cloned());
+        all.keys.extend(&needs.keys);
+        all.imports.extend(needs.imports.iter().cloned());
+        all.live_keys |= needs.live_keys;
+        all.numbers += needs.numbers;
+    }
+    unique(&mut all.cases);
+    unique(&mut all.replays);
+    unique(&mut all.institutions);
+    unique(&mut all.products);
+    unique(&mut all.servers);
+    unique(&mut all.keys);
+    unique(&mut all.imports);
+    all
+}
+
+fn unique<T: Eq + std::hash::Hash + Clone>(items: &mut Vec<T>) {
+    let mut seen = HashSet::new();
+    items.retain(|item| seen.insert(item.clone()));
+}
+
+/// Loads what is needed, in a fixed order of tables so that replicas cannot deadlock.
+async fn load(
+    transaction: &mut dyn Transaction,
+    needs: &Needs,
+    now: Instant,
+) -> Result<Loaded, StoreError> {
     let mut loaded = Loaded::default();
-    let needs = || jobs.iter().map(|job| job.needs());
-    let ids: Vec<_> = unique(needs().flat_map(|needs| needs.cases.iter().copied()));
-    if !ids.is_empty() {
-        for case in transaction.load_cases(&ids).await? {
+    if !needs.cases.is_empty() {
+        for case in transaction.load_cases(&needs.cases).await? {
             loaded.remember(case);
         }
     }
-    let keys: Vec<_> = unique(needs().filter_map(|needs| needs.replay.clone()));
-    if !keys.is_empty() {
-        for replay in transaction.load_replays(&keys).await? {
+    if !needs.replays.is_empty() {
+        for replay in transaction.load_replays(&needs.replays).await? {
             loaded.replays.insert(replay.key.clone(), replay);
         }
     }
-    let institutions: Vec<_> = unique(needs().flat_map(|needs| needs.institutions.iter().cloned()));
-    if !institutions.is_empty() {
-        loaded.institutions = transaction.load_institutions(&institutions).await?;
+    if !needs.institutions.is_empty() {
+        loaded.institutions = transaction.load_institutions(&needs.institutions).await?;
     }
-    let products: Vec<_> = unique(needs().flat_map(|needs| needs.products.iter().cloned()));
-    if !products.is_empty() {
-        loaded.products = transaction.load_products(&products).await?;
+    if !needs.products.is_empty() {
+        loaded.products = transaction.load_products(&needs.products).await?;
     }
-    let servers: Vec<_> = unique(needs().flat_map(|needs| needs.servers.iter().cloned()));
-    if !servers.is_empty() {
-        loaded.servers = transaction.load_servers(&servers).await?;
+    if !needs.servers.is_empty() {
+        loaded.servers = transaction.load_servers(&needs.servers).await?;
     }
-    load_keys_and_imports(transaction, needs(), &mut loaded).await?;
-    let numbers: u32 = needs().map(|needs| needs.numbers).sum();
-    if numbers > 0 {
-        loaded.year = u16::try_from(now.timestamp().to_zoned(jiff::tz::TimeZone::UTC).year()).unwrap_or(2000);
-        let first = transaction.take_numbers(loaded.year, numbers).await?;
-        loaded.numbers = first..first.saturating_add(numbers);
-    }
-    Ok(loaded)
-}
-
-async fn load_keys_and_imports<'a>(transaction: &mut dyn Transaction, needs: impl Iterator<Item = &'a Needs> + Clone, loaded: &mut Loaded) -> Result<(), StoreError> {
-    if needs.clone().any(|needs| needs.live_keys) {
+    if needs.live_keys {
         loaded.live_keys = transaction.load_live_keys().await?;
     }
-    for id in unique(needs.clone().filter_map(|needs| needs.key)) {
-        loaded.keys.extend(transaction.load_key(id).await?);
+    for id in &needs.keys {
+        loaded.keys.extend(transaction.load_key(*id).await?);
     }
-    let imports: Vec<_> = unique(needs.flat_map(|needs| needs.imports.iter().cloned()));
-    if !imports.is_empty() {
-        for (institution, external_id, number) in transaction.load_imports(&imports).await? {
+    if !needs.imports.is_empty() {
+        for (institution, external_id, number) in transaction.load_imports(&needs.imports).await? {
             loaded.imports.insert((institution, external_id), number);
         }
     }
-    Ok(())
-}
-
-fn unique<T: Eq + std::hash::Hash + Clone>(items: impl Iterator<Item = T>) -> Vec<T> {
-    let mut seen = HashSet::new();
-    items.filter(|item| seen.insert(item.clone())).collect()
+    if needs.numbers > 0 {
+        let year = now.timestamp().to_zoned(jiff::tz::TimeZone::UTC).year();
+        loaded.year = u16::try_from(year).unwrap_or(2000);
+        let first = transaction.take_numbers(loaded.year, needs.numbers).await?;
+        loaded.numbers = first..first.saturating_add(needs.numbers);
+    }
+    Ok(loaded)
 }

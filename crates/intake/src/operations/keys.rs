@@ -119,7 +119,7 @@ impl Intake {
             expires_at: new.expires_at,
             revoked_at: None,
         };
-        let needs = Needs { replay: repeat.key.clone(), live_keys: only_first, ..Needs::default() };
+        let needs = Needs { replays: repeat.key.clone().into_iter().collect(), live_keys: only_first, ..Needs::default() };
         let made = self
             .ledger
             .commit(needs, move |work| {
@@ -147,7 +147,7 @@ impl Intake {
     pub(crate) async fn revoke_key(&self, caller: &Principal, id: KeyId) -> Result<ApiKey, Failure> {
         authorize_role(caller, Action::KeyWrite)?;
         let actor = caller.actor();
-        let needs = Needs { live_keys: true, key: Some(id), ..Needs::default() };
+        let needs = Needs { live_keys: true, keys: vec![id], ..Needs::default() };
         self.ledger
             .commit(needs, move |work| {
                 let missing = || Failure::not_found("KEY_NOT_FOUND", "key");

@@ -2,7 +2,7 @@
 
 use domain::{
     access::{Action, Visibility, authorize_role},
-    grant::{Grant, GrantCommand},
+    grant::GrantCommand,
     id::{GrantId, InstitutionId},
 };
 use proto::{

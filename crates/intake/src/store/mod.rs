@@ -10,9 +10,15 @@
 
 #[cfg(test)]
 mod contract;
+mod due;
+mod failure;
+mod lists;
+mod loads;
 mod postgres;
+mod reads;
 mod rows;
 mod sqlite;
+mod wakes;
 
 use std::sync::Arc;
 

@@ -53,7 +53,7 @@ impl Intake {
         let grant = self.find_grant(&call.caller, institution, id).await?;
         authorize(&call.caller, call.action, &resource(&grant))?;
         let request = grant.request;
-        let needs = Needs { cases: vec![request], replay: call.replay.clone(), ..Needs::default() };
+        let needs = Needs { cases: vec![request], replays: call.replay.clone().into_iter().collect(), ..Needs::default() };
         self.ledger
             .commit(needs, move |work| {
                 let mut case = work.case(request).ok_or_else(Failure::internal)?;

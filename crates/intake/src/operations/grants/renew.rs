@@ -41,7 +41,7 @@ impl Intake {
         let around = self.surroundings(&grant.institution, &asked).await?;
         let queue = self.queue_of(&around);
         let request_id = RequestId(uuid::Uuid::now_v7());
-        let needs = Needs { replay: call.replay.clone(), numbers: 1, ..Needs::default() };
+        let needs = Needs { replays: call.replay.clone().into_iter().collect(), numbers: 1, ..Needs::default() };
         let stored = self
             .ledger
             .commit(needs, move |work| {

@@ -41,7 +41,7 @@ impl Intake {
             return Err(Failure::field("internal", "only support and cloud teams write internal comments"));
         }
         let (request, id) = (case.request.id, CommentId(uuid::Uuid::now_v7()));
-        let needs = Needs { cases: vec![request], replay: call.replay.clone(), ..Needs::default() };
+        let needs = Needs { cases: vec![request], replays: call.replay.clone().into_iter().collect(), ..Needs::default() };
         let outcome = self
             .ledger
             .commit(needs, move |work| {

@@ -103,7 +103,7 @@ impl Intake {
         let id = RequestId(uuid::Uuid::now_v7());
         let queue = self.queue_of(&around);
         let default_cloud_team = self.default_cloud_team.clone();
-        let needs = Needs { replay: call.replay.clone(), numbers: 1, ..Needs::default() };
+        let needs = Needs { replays: call.replay.clone().into_iter().collect(), numbers: 1, ..Needs::default() };
         let command = verdict.map(|verdict| RequestCommand::Submit { verdict, queue: queue.clone() });
         let stored = self
             .ledger

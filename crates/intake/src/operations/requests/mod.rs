@@ -26,10 +26,8 @@ use domain::{
 use proto::{convert, error::Failure};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use comments::CommentPage;
 pub(crate) use create::{Created, NewRequest, blank_request};
-pub(crate) use edit::merge;
-pub(crate) use read::{Timeline, TimelineLine};
+pub(crate) use read::TimelineLine;
 
 use super::{Intake, replay};
 use crate::{
@@ -232,7 +230,7 @@ impl Intake {
     pub(crate) async fn run_request(&self, call: Call, case: &Case, command: RequestCommand, around: Option<Surroundings>) -> Result<Case, Failure> {
         let id = case.request.id;
         let default_cloud_team = self.default_cloud_team.clone();
-        let needs = Needs { cases: vec![id], replay: call.replay.clone(), ..Needs::default() };
+        let needs = Needs { cases: vec![id], replays: call.replay.clone().into_iter().collect(), ..Needs::default() };
         self.ledger
             .commit(needs, move |work| {
                 let mut case = work.case(id).ok_or_else(Failure::internal)?;

@@ -1,0 +1,425 @@
+//! The clauses of lists: what a filter, a reader's visibility and a page's beginning mean in SQL.
+//!
+//! Role: adds `and …` clauses to a statement that ends in `where true`; generic over the database through [`Clauses`],
+//! because both understand the same SQL here. Values are bound, never written into the text.
+//! Invariants: I5 (visibility is part of the statement, so nothing invisible is ever read); pages are keyset pages, so
+//! a page stays what it was while rows come and go; limits are literals, so that a planner knows how few rows are wanted.
+//! Failure story: none; building text cannot fail.
+
+use domain::{
+    access::Visibility,
+    grant::Grant,
+    id::{InstitutionId, ProductId, TeamId},
+    request::Request,
+};
+use sqlx::{Postgres, QueryBuilder, Sqlite};
+use uuid::Uuid;
+
+use super::{EventFilter, GrantFilter, Page, PageKey, RequestFilter};
+
+/// Rows of a list at most.
+pub(super) const PAGE_AT_MOST: u32 = 5_000;
+
+/// Rows that one call looks at for a filter which SQL cannot judge.
+pub(super) const LOOKED_AT_AT_MOST: u32 = 5_000;
+
+/// Positions looked at for each event asked for.
+pub(super) const POSITIONS_PER_EVENT: u64 = 20;
+
+/// A statement in the making.
+pub(super) trait Clauses {
+    /// Adds text of our own.
+    fn sql(&mut self, text: &str);
+    /// Binds a text.
+    fn text(&mut self, value: &str);
+    /// Binds a number.
+    fn number(&mut self, value: i64);
+    /// Binds an id.
+    fn uuid(&mut self, value: Uuid);
+    /// The function that finds a text in another.
+    fn position_of(&self) -> &'static str;
+}
+
+macro_rules! clauses {
+    ($database:ty, $position_of:literal) => {
+        impl Clauses for QueryBuilder<$database> {
+            fn sql(&mut self, text: &str) {
+                self.push(text);
+            }
+            fn text(&mut self, value: &str) {
+                // No stored text holds a NUL, and PostgreSQL takes none.
+                self.push_bind(value.replace('\0', "\u{fffd}"));
+            }
+            fn number(&mut self, value: i64) {
+                self.push_bind(value);
+            }
+            fn uuid(&mut self, value: Uuid) {
+                self.push_bind(value);
+            }
+            fn position_of(&self) -> &'static str {
+                $position_of
+            }
+        }
+    };
+}
+
+clauses!(Sqlite, "instr");
+clauses!(Postgres, "strpos");
+
+/// ` and column in (…)`; nothing for an empty list.
+fn any_of<'a>(query: &mut impl Clauses, column: &str, values: impl IntoIterator<Item = &'a str>) {
+    if list(query, " and ", column, values) {
+        query.sql(")");
+    }
+}
+
+/// `before column in (a, b` without the closing bracket; says whether there was anything.
+fn list<'a>(query: &mut impl Clauses, before: &str, column: &str, values: impl IntoIterator<Item = &'a str>) -> bool {
+    let mut empty = true;
+    for value in values {
+        if empty {
+            query.sql(before);
+            query.sql(column);
+            query.sql(" in (");
+        } else {
+            query.sql(", ");
+        }
+        empty = false;
+        query.text(value);
+    }
+    !empty
+}
+
+/// ` and column in ('a', 'b')` with words of our own, written out so that partial indexes can be used.
+fn any_word(query: &mut impl Clauses, column: &str, words: impl IntoIterator<Item = &'static str>) {
+    let words: Vec<_> = words.into_iter().map(|word| format!("'{word}'")).collect();
+    if !words.is_empty() {
+        query.sql(&format!(" and {column} in ({})", words.join(", ")));
+    }
+}
+
+fn equal(query: &mut impl Clauses, column: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        query.sql(&format!(" and {column} = "));
+        query.text(value);
+    }
+}
+
+fn compare(query: &mut impl Clauses, comparison: &str, value: Option<i64>) {
+    if let Some(value) = value {
+        query.sql(&format!(" and {comparison} "));
+        query.number(value);
+    }
+}
+
+/// What a kind of row offers to a reader's visibility.
+struct Shown<'a> {
+    institution: &'a str,
+    product: &'a str,
+    /// Columns or conditions that hold teams, each complete up to `in (`, with what closes it.
+    teams: &'a [(&'a str, &'a str)],
+}
+
+fn visible(query: &mut impl Clauses, visible: &Visibility, shown: &Shown<'_>) {
+    if visible.all {
+        return;
+    }
+    query.sql(" and (false");
+    if list(query, " or ", shown.institution, visible.institutions.iter().map(InstitutionId::as_str)) {
+        query.sql(")");
+    }
+    if list(query, " or ", shown.product, visible.products.iter().map(ProductId::as_str)) {
+        query.sql(")");
+    }
+    for (condition, end) in shown.teams {
+        if list(query, " or ", condition, visible.teams.iter().map(TeamId::as_str)) {
+            query.sql(")");
+            query.sql(end);
+        }
+    }
+    query.sql(")");
+}
+
+/// Orders newest first, or by `queue`: expressions without nulls, all ascending, before the id.
+fn page(query: &mut impl Clauses, table: &str, queue: Option<&[&str]>, after: Option<&PageKey>, limit: u32) {
+    let queue = queue.unwrap_or_default();
+    let order: String = queue.iter().map(|expression| format!("{expression}, ")).collect();
+    let (direction, than) = if queue.is_empty() { ("desc", "<") } else { ("asc", ">") };
+    if let Some(key) = after {
+        query.sql(&format!(" and ({order}{table}.id) {than} ("));
+        for index in 0..queue.len() {
+            query.number(key.values.get(index).copied().unwrap_or(i64::MIN));
+            query.sql(", ");
+        }
+        query.uuid(key.id);
+        query.sql(")");
+    }
+    query.sql(&format!(" order by {order}{table}.id {direction} limit {limit}"));
+}
+
+/// A page of requests.
+pub(super) fn requests(query: &mut impl Clauses, filter: &RequestFilter, sees: &Visibility, after: Option<&PageKey>, limit: u32) {
+    equal(query, "requests.institution", filter.institution.as_ref().map(InstitutionId::as_str));
+    equal(query, "requests.queue", filter.queue.as_ref().map(TeamId::as_str));
+    equal(query, "requests.product", filter.product.as_ref().map(ProductId::as_str));
+    equal(query, "requests.assignee_id", filter.assignee.as_deref());
+    if filter.unassigned {
+        query.sql(" and requests.assignee_id is null");
+    }
+    if filter.emergency_only {
+        query.sql(" and requests.emergency");
+    }
+    any_word(query, "requests.state", filter.states.iter().map(|state| state.as_str()));
+    compare(query, "requests.created_at_us >=", filter.created_after.map(|at| at.micros()));
+    compare(query, "requests.created_at_us <", filter.created_before.map(|at| at.micros()));
+    contains(query, "requests.search_text", filter.text.as_ref().map(|text| text.to_lowercase()));
+    contains(query, "requests.destinations", filter.host.as_ref().map(|host| format!("\n{host}\n")));
+    let grants_of = "exists (select 1 from grants where grants.request_id = requests.id and grants.cloud_team";
+    visible(query, sees, &Shown {
+        institution: "requests.institution",
+        product: "requests.product",
+        teams: &[("requests.queue", ""), (grants_of, ")")],
+    });
+    let queue = ["case when requests.emergency then 0 else 1 end", "coalesce(requests.promised_by_us, 9223372036854775807)"];
+    page(query, "requests", filter.queue_order.then_some(&queue), after, limit);
+}
+
+fn contains(query: &mut impl Clauses, column: &str, text: Option<String>) {
+    if let Some(text) = text.filter(|text| !text.is_empty()) {
+        let position_of = query.position_of();
+        query.sql(&format!(" and {position_of}({column}, "));
+        query.text(&text);
+        query.sql(") > 0");
+    }
+}
+
+/// Where the page after `request` begins.
+pub(super) fn after_request(request: &Request, queue_order: bool) -> PageKey {
+    let values = if queue_order {
+        vec![i64::from(!request.asked.emergency), request.promised_by.map_or(i64::MAX, |at| at.micros())]
+    } else {
+        Vec::new()
+    };
+    PageKey { values, id: request.id.0 }
+}
+
+/// A page of grants.
+pub(super) fn grants(query: &mut impl Clauses, filter: &GrantFilter, sees: &Visibility, after: Option<&PageKey>, limit: u32) {
+    equal(query, "grants.institution", filter.institution.as_ref().map(InstitutionId::as_str));
+    equal(query, "grants.cloud_team", filter.cloud_team.as_ref().map(TeamId::as_str));
+    equal(query, "grants.product", filter.product.as_ref().map(ProductId::as_str));
+    equal(query, "grants.assignee_id", filter.assignee.as_deref());
+    equal(query, "grants.destination", filter.host.as_deref());
+    if let Some(request) = filter.request {
+        query.sql(" and grants.request_id = ");
+        query.uuid(request.0);
+    }
+    if filter.unassigned {
+        query.sql(" and grants.assignee_id is null");
+    }
+    any_word(query, "grants.state", filter.states.iter().map(|state| state.as_str()));
+    if let Some(at) = filter.live_at {
+        query.sql(" and grants.state = 'active' and (grants.expires_at_us is null or grants.expires_at_us > ");
+        query.number(at.micros());
+        query.sql(")");
+    }
+    compare(query, "grants.expires_at_us <", filter.expires_before.map(|at| at.micros()));
+    let queue_of = "exists (select 1 from requests where requests.id = grants.request_id and requests.queue";
+    visible(query, sees, &Shown {
+        institution: "grants.institution",
+        product: "grants.product",
+        teams: &[("grants.cloud_team", ""), (queue_of, ")")],
+    });
+    let queue = ["case when grants.emergency then 0 else 1 end", "grants.hand_over_at_us"];
+    page(query, "grants", filter.queue_order.then_some(&queue), after, limit);
+}
+
+/// Where the page after `grant` begins.
+pub(super) fn after_grant(grant: &Grant, queue_order: bool) -> PageKey {
+    let values = if queue_order {
+        vec![i64::from(!grant.emergency), grant.hand_over_at.micros()]
+    } else {
+        Vec::new()
+    };
+    PageKey { values, id: grant.id.0 }
+}
+
+/// Grants that are live at `now`, to one of `destinations`.
+pub(super) fn live_grants<'a>(query: &mut impl Clauses, institution: &InstitutionId, destinations: impl IntoIterator<Item = &'a str>, now: i64, limit: u32) {
+    equal(query, "grants.institution", Some(institution.as_str()));
+    any_of(query, "grants.destination", destinations);
+    query.sql(" and grants.state = 'active' and (grants.expires_at_us is null or grants.expires_at_us > ");
+    query.number(now);
+    query.sql(&format!(") order by grants.id limit {limit}"));
+}
+
+/// How a page of events is looked for.
+pub(super) enum Walk<'a> {
+    /// Along the log.
+    Log,
+    /// Along the log of one institution.
+    Institution(&'a InstitutionId),
+    /// Along one subject: its sequences rise with the positions.
+    Subject(&'a str),
+}
+
+/// The shortest walk for the filter and the reader.
+pub(super) fn walk<'a>(filter: &'a EventFilter, sees: &'a Visibility) -> Walk<'a> {
+    if let Some(subject) = &filter.subject {
+        return Walk::Subject(subject);
+    }
+    let alone = !sees.all && sees.products.is_empty() && sees.teams.is_empty();
+    match (filter.institutions.as_slice(), sees.institutions.as_slice()) {
+        ([one], _) => Walk::Institution(one),
+        ([], [one]) if alone => Walk::Institution(one),
+        _ => Walk::Log,
+    }
+}
+
+/// Whether the walk meets events that are not shown: then the look has to be bounded.
+pub(super) fn is_selective(filter: &EventFilter, sees: &Visibility) -> bool {
+    let all_on_the_way = match walk(filter, sees) {
+        Walk::Log => sees.all && filter.institutions.is_empty(),
+        Walk::Institution(one) => sees.all || sees.institutions.contains(one),
+        Walk::Subject(_) => false,
+    };
+    !all_on_the_way
+        || !filter.types.is_empty()
+        || !filter.products.is_empty()
+        || !filter.teams.is_empty()
+        || filter.emergency_only
+}
+
+/// Events after `after` up to `until`, in position order.
+pub(super) fn events(query: &mut impl Clauses, (after, until): (u64, u64), filter: &EventFilter, sees: &Visibility, limit: u32) {
+    let walk = walk(filter, sees);
+    let order = match walk {
+        Walk::Log => "position",
+        Walk::Institution(institution) => {
+            equal(query, "institution", Some(institution.as_str()));
+            "position"
+        }
+        Walk::Subject(subject) => {
+            equal(query, "subject", Some(subject));
+            "sequence"
+        }
+    };
+    compare(query, "position >", i64::try_from(after).ok());
+    compare(query, "position <=", i64::try_from(until).ok());
+    any_of(query, "institution", filter.institutions.iter().map(InstitutionId::as_str));
+    any_of(query, "product", filter.products.iter().map(ProductId::as_str));
+    any_of(query, "team", filter.teams.iter().map(TeamId::as_str));
+    if filter.emergency_only {
+        query.sql(" and emergency");
+    }
+    types(query, &filter.types);
+    visible(query, sees, &Shown { institution: "institution", product: "product", teams: &[("team", "")] });
+    query.sql(&format!(" order by {order} limit {limit}"));
+}
+
+fn types(query: &mut impl Clauses, types: &[String]) {
+    if types.is_empty() {
+        return;
+    }
+    query.sql(" and (false");
+    for kind in types {
+        match kind.strip_suffix('*') {
+            Some(prefix) => {
+                query.sql(&format!(" or substr(type, 1, {}) = ", prefix.chars().count()));
+                query.text(prefix);
+            }
+            None => {
+                query.sql(" or type = ");
+                query.text(kind);
+            }
+        }
+    }
+    query.sql(")");
+}
+
+/// Institutions after `after` by id; those that `sees` names unless it reaches further.
+pub(super) fn institutions(query: &mut impl Clauses, sees: &Visibility, after: Option<&str>, limit: u32) {
+    let further = sees.all || !sees.products.is_empty() || !sees.teams.is_empty();
+    if !further {
+        visible(query, sees, &Shown { institution: "id", product: "id", teams: &[] });
+    }
+    query.sql(" and id > ");
+    query.text(after.unwrap_or_default());
+    query.sql(&format!(" order by id limit {limit}"));
+}
+
+/// Collects a page of items, also where a filter has to be judged on what was read.
+pub(super) struct Paging<T> {
+    items: Vec<T>,
+    wanted: usize,
+    /// Rows to be read at once, and how many may still be looked at.
+    batch: u32,
+    left: u32,
+    after: Option<PageKey>,
+    /// Of the last row that was looked at, when there is more behind it.
+    next: Option<PageKey>,
+    done: bool,
+}
+
+impl<T> Paging<T> {
+    /// `judged`: rows that were read may still be left out.
+    pub(super) fn new(after: Option<&PageKey>, limit: u32, judged: bool) -> Self {
+        let limit = limit.clamp(1, PAGE_AT_MOST);
+        let batch = if judged { limit.max(200) } else { limit };
+        Self {
+            items: Vec::new(),
+            wanted: usize::try_from(limit).unwrap_or(usize::MAX),
+            batch,
+            left: if judged { LOOKED_AT_AT_MOST.max(batch) } else { batch },
+            after: after.cloned(),
+            next: None,
+            done: false,
+        }
+    }
+
+    /// How many rows to read next, one more than will be looked at; `None` when the page is complete.
+    pub(super) fn batch(&self) -> Option<u32> {
+        (!self.done && self.left > 0).then_some(self.batch.min(self.left) + 1)
+    }
+
+    /// Where to read on.
+    pub(super) fn after(&self) -> Option<&PageKey> {
+        self.after.as_ref()
+    }
+
+    /// Looks at the rows that were read; `judge` says whether one belongs to the page, and its key.
+    pub(super) fn take<E>(
+        &mut self,
+        rows: impl ExactSizeIterator<Item = Result<T, E>>,
+        judge: impl Fn(&T) -> (bool, PageKey),
+    ) -> Result<(), E> {
+        let batch = self.batch.min(self.left);
+        let mut unread = rows.len();
+        self.next = None;
+        for row in rows.take(usize::try_from(batch).unwrap_or(usize::MAX)) {
+            let row = row?;
+            unread -= 1;
+            self.left -= 1;
+            let (belongs, key) = judge(&row);
+            if belongs {
+                self.items.push(row);
+            }
+            self.done = self.items.len() >= self.wanted;
+            self.after = Some(key);
+            if self.done {
+                break;
+            }
+        }
+        if unread > 0 {
+            self.next.clone_from(&self.after);
+        } else {
+            self.done = true;
+        }
+        Ok(())
+    }
+
+    /// The page.
+    pub(super) fn finish(self) -> Page<T> {
+        Page { items: self.items, next: self.next }
+    }
+}

@@ -1,0 +1,1 @@
+update ledger_meta set epoch = epoch + 1 returning epoch

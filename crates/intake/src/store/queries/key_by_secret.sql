@@ -1,0 +1,1 @@
+select id, secret_sha256, expires_at_us, revoked_at_us, body from keys where secret_sha256 = $1

@@ -1,0 +1,1 @@
+select id, secret_sha256, expires_at_us, revoked_at_us, body from keys where id < $1 order by id desc limit $2

@@ -1,0 +1,2 @@
+select id, body from requests where id = any($1) order by id
+for update

@@ -1,0 +1,1 @@
+select id, body from requests where id = $1

@@ -1,0 +1,1 @@
+select requests.id, requests.body from requests where true

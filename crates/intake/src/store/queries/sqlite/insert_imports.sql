@@ -1,0 +1,3 @@
+insert into imports (
+    institution, external_id, request_id
+) values {rows}

@@ -1,0 +1,3 @@
+select id, secret_sha256, expires_at_us, revoked_at_us, body from keys
+where revoked_at_us is null and (expires_at_us is null or expires_at_us > $1)
+order by id
