@@ -12,12 +12,28 @@ use sqlx::{AssertSqlSafe, Connection as _, Transaction};
 
 use super::{Claim, StoreError};
 
+#[expect(
+    clippy::duplicate_mod,
+    reason = "the statements are the same for both stores"
+)]
 #[path = "shared/deliveries.rs"]
 mod deliveries;
+#[expect(
+    clippy::duplicate_mod,
+    reason = "the statements are the same for both stores"
+)]
 #[path = "shared/endpoints.rs"]
 mod endpoints;
+#[expect(
+    clippy::duplicate_mod,
+    reason = "the statements are the same for both stores"
+)]
 #[path = "shared/expansion.rs"]
 mod expansion;
+#[expect(
+    clippy::duplicate_mod,
+    reason = "the statements are the same for both stores"
+)]
 #[path = "shared/subscriptions.rs"]
 mod subscriptions;
 

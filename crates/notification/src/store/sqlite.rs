@@ -17,12 +17,28 @@ use sqlx::{Row, Transaction};
 use super::rows::sql;
 use super::{Claim, StoreError};
 
+#[expect(
+    clippy::duplicate_mod,
+    reason = "the statements are the same for both stores"
+)]
 #[path = "shared/deliveries.rs"]
 mod deliveries;
+#[expect(
+    clippy::duplicate_mod,
+    reason = "the statements are the same for both stores"
+)]
 #[path = "shared/endpoints.rs"]
 mod endpoints;
+#[expect(
+    clippy::duplicate_mod,
+    reason = "the statements are the same for both stores"
+)]
 #[path = "shared/expansion.rs"]
 mod expansion;
+#[expect(
+    clippy::duplicate_mod,
+    reason = "the statements are the same for both stores"
+)]
 #[path = "shared/subscriptions.rs"]
 mod subscriptions;
 
