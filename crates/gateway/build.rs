@@ -1,6 +1,6 @@
-//! Embeds texts that live elsewhere: the pages of error reasons and the examples of the OpenAPI document.
+//! Embeds the pages of error reasons, which live with the contract.
 //!
-//! Role: writes one table of (name, `include_str!`) for each directory, sorted by name.
+//! Role: writes a table of (reason, `include_str!`), sorted by reason.
 
 use std::{env, error::Error, fmt::Write as _, fs, path::Path, path::PathBuf};
 

@@ -154,10 +154,6 @@ impl Problem {
         })
     }
 
-    pub(crate) fn status(&self) -> StatusCode {
-        self.status
-    }
-
     /// The document for a request of `instance`.
     pub(crate) fn json(&self, instance: &str) -> Vec<u8> {
         let document = Document {
@@ -256,7 +252,7 @@ fn place(field: &str, operation: Option<(&Schema, &Operation)>) -> Place {
 }
 
 /// `VALIDATION_FAILED` gives `Validation failed`.
-fn title(code: &str) -> String {
+pub(crate) fn title(code: &str) -> String {
     let mut title = code.replace('_', " ").to_ascii_lowercase();
     if let Some(first) = title.get_mut(..1) {
         first.make_ascii_uppercase();

@@ -19,6 +19,8 @@ use prost_reflect::{DescriptorPool, MethodDescriptor};
 use crate::json::schema::{MessageId, Schema, SchemaError};
 
 pub(crate) use tree::Lookup;
+#[cfg(test)]
+pub(crate) use tree::parameters;
 
 /// Why the contract cannot be served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

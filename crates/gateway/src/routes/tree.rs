@@ -41,7 +41,7 @@ struct Node {
 }
 
 /// The names in braces of a template.
-pub(super) fn parameters(template: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn parameters(template: &str) -> impl Iterator<Item = &str> {
     template.split('/').filter_map(|segment| {
         segment
             .strip_prefix('{')?
