@@ -1,3 +1,5 @@
+//! The service over the real gRPC stack.
+
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 //! The service over the real stack: tokens, permissions, messages.
 

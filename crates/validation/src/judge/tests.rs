@@ -1,3 +1,5 @@
+//! What the judge says of whole requests.
+
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 //! Whole requests: what comes back for the good, the wrong and the doubtful.
 

@@ -1,3 +1,5 @@
+//! What overlaps, and what only looks as if it did.
+
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 //! The union logic against an enumeration of packets over a small universe.
 

@@ -1,3 +1,5 @@
+//! What can never be a source, case by case.
+
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 //! Whole lists: what can never be a source, and what says the same twice.
 

@@ -1,3 +1,5 @@
+//! Every row of the registry is probed at its edges.
+
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 //! Every row, probed at its ends, in the middle, and just outside.
 

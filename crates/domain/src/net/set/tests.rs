@@ -1,3 +1,5 @@
+//! Sets of addresses against brute force.
+
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 //! The sets against brute force over a small universe: the last 64 addresses of each family.
 

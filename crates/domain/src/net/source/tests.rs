@@ -1,3 +1,5 @@
+//! Sources as people paste them.
+
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 //! What people paste, and what comes back.
 
