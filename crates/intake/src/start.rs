@@ -14,13 +14,6 @@ use proto::{
     cursor::CursorSeal,
     error::Failure,
     identity::decode_principal,
-    intake::v1::{
-        catalogue_service_server::{self, CatalogueServiceServer},
-        grant_service_server::{self, GrantServiceServer},
-        key_service_server::{self, KeyServiceServer},
-        ledger_service_server::{self, LedgerServiceServer},
-        request_service_server::{self, RequestServiceServer},
-    },
 };
 use service_kit::{
     admin::Readiness,
@@ -31,7 +24,6 @@ use service_kit::{
     shutdown::Shutdown,
 };
 use tokio::task::JoinHandle;
-use tonic::service::Routes;
 
 use crate::{
     bootstrap,
@@ -113,25 +105,11 @@ pub async fn start(settings: Settings, deps: Deps, shutdown: Shutdown) -> Result
     let identity: IdentityLayer<Principal> = IdentityLayer::new(deps.verifier, decode_principal);
     let parts = Parts {
         name: "intake",
-        routes: identity.protect(routes(&intake)),
-        services: vec![
-            request_service_server::SERVICE_NAME,
-            grant_service_server::SERVICE_NAME,
-            catalogue_service_server::SERVICE_NAME,
-            key_service_server::SERVICE_NAME,
-            ledger_service_server::SERVICE_NAME,
-        ],
+        routes: identity.protect(rpc::routes(&intake)),
+        services: rpc::SERVICES.to_vec(),
         tasks: vec![("ledger writer", tokio::spawn(write_until_the_end(writer, shutdown)))],
     };
     Ok((parts, Handle { intake }))
-}
-
-fn routes(intake: &Intake) -> Routes {
-    Routes::new(RequestServiceServer::new(rpc::Requests(intake.clone())))
-        .add_service(GrantServiceServer::new(rpc::Grants(intake.clone())))
-        .add_service(CatalogueServiceServer::new(rpc::Catalogue(intake.clone())))
-        .add_service(KeyServiceServer::new(rpc::Keys(intake.clone())))
-        .add_service(LedgerServiceServer::new(rpc::LedgerRpc(intake.clone())))
 }
 
 fn register_readiness(readiness: &Readiness, store: Arc<dyn Store>) {

@@ -9,6 +9,7 @@ mod grants;
 mod keys;
 mod ledger;
 mod requests;
+mod routes;
 
 use std::net::IpAddr;
 
@@ -24,11 +25,7 @@ use proto::{convert, error::{Failure, Violation}, types::v1 as types};
 use prost::Message;
 use tonic::Request;
 
-pub(crate) use catalogue::Catalogue;
-pub(crate) use grants::Grants;
-pub(crate) use keys::Keys;
-pub(crate) use ledger::LedgerRpc;
-pub(crate) use requests::Requests;
+pub(crate) use routes::{SERVICES, routes};
 
 use crate::{
     operations::{

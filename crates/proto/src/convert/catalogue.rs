@@ -97,6 +97,12 @@ pub fn product_from_wire(message: &wire::Product) -> Result<Product, Vec<Violati
             read::<Service>(&format!("services[{index}]"), text, &mut wrong)
         })
         .collect();
+    if message.services.len() > MAX_SERVER_NAMES {
+        wrong.push(violation(
+            "services",
+            format!("at most {MAX_SERVER_NAMES} services"),
+        ));
+    }
     match (id, support_team, cloud_team) {
         (Some(id), Some(support_team), Some(cloud_team)) if wrong.is_empty() => Ok(Product {
             id,

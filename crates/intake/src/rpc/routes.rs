@@ -1,0 +1,34 @@
+//! The five services of intake, put together.
+//!
+//! Role: one list of what is served, for the listener and for health. The identity layer goes around it in
+//! [`crate::start`]. Failure story: none.
+
+use proto::intake::v1::{
+    catalogue_service_server::{self, CatalogueServiceServer},
+    grant_service_server::{self, GrantServiceServer},
+    key_service_server::{self, KeyServiceServer},
+    ledger_service_server::{self, LedgerServiceServer},
+    request_service_server::{self, RequestServiceServer},
+};
+use tonic::service::Routes;
+
+use super::{catalogue::Catalogue, grants::Grants, keys::Keys, ledger::LedgerRpc, requests::Requests};
+use crate::operations::Intake;
+
+/// Their full names.
+pub(crate) const SERVICES: [&str; 5] = [
+    request_service_server::SERVICE_NAME,
+    grant_service_server::SERVICE_NAME,
+    catalogue_service_server::SERVICE_NAME,
+    key_service_server::SERVICE_NAME,
+    ledger_service_server::SERVICE_NAME,
+];
+
+/// Them, without the identity layer.
+pub(crate) fn routes(intake: &Intake) -> Routes {
+    Routes::new(RequestServiceServer::new(Requests(intake.clone())))
+        .add_service(GrantServiceServer::new(Grants(intake.clone())))
+        .add_service(CatalogueServiceServer::new(Catalogue(intake.clone())))
+        .add_service(KeyServiceServer::new(Keys(intake.clone())))
+        .add_service(LedgerServiceServer::new(LedgerRpc(intake.clone())))
+}
