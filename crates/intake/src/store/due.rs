@@ -7,12 +7,10 @@
 use domain::time::Instant;
 use uuid::Uuid;
 
-/// Grants whose request cannot be touched by their deadline.
+/// A source of deadlines: grants whose request cannot be touched by their deadline.
 pub(super) const SETTLED: i32 = 0;
-/// Grants that are stepped with their request.
+/// Another: grants that are stepped with their request. The third is requests.
 pub(super) const UNSETTLED: i32 = 1;
-/// Requests.
-pub(super) const REQUESTS: i32 = 2;
 
 /// The earliest deadline of one source and class.
 #[derive(Debug, Clone, Copy, sqlx::FromRow)]

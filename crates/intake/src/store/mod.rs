@@ -8,8 +8,7 @@
 //! Failure story: every failure is a [`StoreError`]; a transaction that is dropped is rolled back; what cannot be read
 //! back from a row is `Corrupt` and names the row.
 
-#[cfg(test)]
-mod contract;
+mod catalogue;
 mod due;
 mod failure;
 mod lists;

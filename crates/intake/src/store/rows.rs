@@ -24,15 +24,6 @@ use uuid::Uuid;
 
 use super::{ApiKey, Changes, Comment, Replay, ReplayKey, StoreError, StoredEvent, Versioned};
 
-/// The columns of `grants` that [`GrantRecord`] reads.
-pub(super) const GRANT_COLUMNS: &str = "grants.id, grants.request_id, grants.body, grants.state, grants.hand_over_at_us, \
-    grants.effective_at_us, grants.expires_at_us, grants.ending_at_us, grants.ended_at_us, grants.confirm_by_us, \
-    grants.end_reason, grants.epoch, grants.version, grants.updated_at_us, grants.words";
-
-/// The columns of `events` that [`EventRecord`] reads.
-pub(super) const EVENT_COLUMNS: &str = "position, id, type, subject, sequence, institution, product, team, grant_id, \
-    emergency, at_us, details, envelope";
-
 pub(super) fn corrupt(table: &'static str, id: impl Display, why: impl Display) -> StoreError {
     StoreError::Corrupt { table, detail: format!("{id}: {why}") }
 }

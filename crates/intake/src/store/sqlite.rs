@@ -36,7 +36,9 @@ use uuid::Uuid;
 
 use super::{
     ApiKey, Changes, Comment, Due, EventFilter, EventPage, Feed, GrantFilter, Page, PageKey, Replay, ReplayKey,
-    RequestFilter, Store, StoreError, StoredEvent, Transaction, Versioned, Wake, due, lists,
+    RequestFilter, Store, StoreError, StoredEvent, Transaction, Versioned, Wake,
+    catalogue::implement_catalogue,
+    due, lists,
     loads::{Outcome, implement_transaction},
     reads::{implement_store, sql},
     rows::{
@@ -171,4 +173,5 @@ fn bind_names<O, const N: usize>(query: Rows<O>, names: &[[&str; N]]) -> Rows<O>
 }
 
 implement_store!(SqliteStore, Sqlite, "BEGIN");
+implement_catalogue!(SqliteTransaction);
 implement_transaction!(SqliteTransaction, "sqlite");

@@ -129,57 +129,6 @@ impl SqliteTransaction {
         expect_rows("grants", found, changed.len())
     }
 
-    async fn write_catalogue(&mut self, changes: &Changes) -> Result<(), StoreError> {
-        let newer = |name: String, changed: u64| {
-            if changed == 1 { Ok(()) } else { Err(StoreError::Duplicate(name)) }
-        };
-        for stored in &changes.institutions {
-            let id = stored.value.id.as_str();
-            let done = sqlx::query(sql!("store_institution"))
-                .bind(id)
-                .bind(rows::signed(stored.version))
-                .bind(rows::json(&stored.value)?)
-                .execute(&mut *self.inner)
-                .await?;
-            newer(format!("institution/{id}"), done.rows_affected())?;
-        }
-        for stored in &changes.products {
-            let id = stored.value.id.as_str();
-            let done = sqlx::query(sql!("store_product"))
-                .bind(id)
-                .bind(rows::signed(stored.version))
-                .bind(stored.value.support_team.as_str())
-                .bind(stored.value.cloud_team.as_str())
-                .bind(rows::json(&stored.value)?)
-                .execute(&mut *self.inner)
-                .await?;
-            newer(format!("product/{id}"), done.rows_affected())?;
-        }
-        for stored in &changes.servers {
-            let (institution, id) = (stored.value.institution.as_str(), stored.value.id.as_str());
-            let done = sqlx::query(sql!("store_server"))
-                .bind(institution)
-                .bind(id)
-                .bind(rows::signed(stored.version))
-                .bind(stored.value.cloud_team.as_ref().map(|team| team.as_str()))
-                .bind(rows::json(&stored.value)?)
-                .execute(&mut *self.inner)
-                .await?;
-            newer(format!("server/{institution}/{id}"), done.rows_affected())?;
-        }
-        for key in &changes.keys {
-            sqlx::query(sql!("store_key"))
-                .bind(key.id.0)
-                .bind(key.secret_sha256.as_slice())
-                .bind(key.expires_at.map(|at| at.micros()))
-                .bind(key.revoked_at.map(|at| at.micros()))
-                .bind(rows::key_body(key)?)
-                .execute(&mut *self.inner)
-                .await?;
-        }
-        Ok(())
-    }
-
     async fn write_rest(&mut self, changes: &Changes) -> Result<(), StoreError> {
         self.run(sql!("sqlite", "insert_comments"), 5, &changes.comments, |statement, comment| {
             Ok(statement

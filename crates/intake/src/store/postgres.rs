@@ -1,0 +1,216 @@
+//! The ledger on PostgreSQL: several replicas, one log.
+//!
+//! Role: the grown-up store. Owner: intake's login role owns the schema, which the migration makes.
+//! Invariants: READ COMMITTED; rows are locked in the order of [`super::loads`], the head last and through the commit.
+//! Sequences are read by a statement that begins *after* the head is locked: in READ COMMITTED each statement sees all
+//! that was committed before it began, and every event was written under that lock, so nothing can be missed. `now` is
+//! the database's clock, read once a group and bound afterwards: it bounds indexes and is never early.
+//! Failure story: statements and lock waits are limited in time; what another try can mend is `Conflict` or
+//! `Unavailable`; notifications that are lost are made up for by the followers' slow poll.
+
+mod listener;
+mod writes;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use domain::{
+    access::Visibility,
+    case::Case,
+    catalogue::{Institution, Product, Server},
+    grant::Grant,
+    id::{CommentId, GrantId, InstitutionId, KeyId, ProductId, RequestId, RequestNumber, ServerId, TeamId},
+    net::Destination,
+    request::Request,
+    time::Instant,
+};
+use service_kit::clock::Clock;
+use sqlx::{
+    PgConnection, PgPool, Postgres, QueryBuilder,
+    migrate::Migrate,
+    postgres::{PgArguments, PgConnectOptions, PgPoolOptions},
+};
+use tokio::{sync::watch, task::JoinHandle};
+use uuid::Uuid;
+
+use super::{
+    ApiKey, Changes, Comment, Due, EventFilter, EventPage, Feed, GrantFilter, Page, PageKey, Replay, ReplayKey,
+    RequestFilter, Store, StoreError, StoredEvent, Transaction, Versioned, Wake,
+    catalogue::implement_catalogue,
+    due, lists,
+    loads::{Outcome, implement_transaction},
+    reads::{implement_store, sql},
+    rows::{
+        self, CatalogueRecord, CommentRecord, EventRecord, GrantRecord, KeyRecord, ReplayRecord, RequestRecord,
+        read_grants, read_requests,
+    },
+    wakes::Wakes,
+};
+
+/// Connections of a replica, one of them for notifications.
+const CONNECTIONS: u32 = 16;
+
+/// How long a caller waits for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Limits of a statement, of a wait for a lock, and of a group that forgets to go on; as PostgreSQL reads them.
+const STATEMENT_TIMEOUT: &str = "30s";
+const LOCK_TIMEOUT: &str = "5s";
+const IDLE_TIMEOUT: &str = "60s";
+
+/// The ledger in a schema of its own.
+pub(super) struct PostgresStore {
+    pool: PgPool,
+    clock: Clock,
+    wakes: Arc<Wakes>,
+    announcer: Announcer,
+    listener: JoinHandle<()>,
+}
+
+/// How this replica tells others of its commits.
+#[derive(Clone)]
+struct Announcer {
+    channel: Arc<str>,
+    /// Who we are, so that we do not listen to ourselves.
+    replica: Arc<str>,
+}
+
+impl PostgresStore {
+    /// Connects, makes the schema, brings it up to date and begins to listen. Replicas may start together.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) async fn open(url: &str, schema: &'static str, clock: Clock) -> Result<Self, StoreError> {
+        let options: PgConnectOptions = url.parse()?;
+        let options = options.application_name("portreeve-intake").statement_cache_capacity(256);
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .after_connect(move |connection, _| Box::pin(prepare(connection, schema)))
+            .connect_with(options)
+            .await?;
+        let mut connection = pool.acquire().await?;
+        migrate(&mut connection, schema).await?;
+        sqlx::query(sql!("make_meta"))
+            .bind(service_kit::random::bytes::<32>().as_slice())
+            .bind(service_kit::random::bytes::<32>().as_slice())
+            .execute(&mut *connection)
+            .await?;
+        drop(connection);
+        let announcer = Announcer {
+            channel: format!("portreeve_ledger_{schema}").into(),
+            replica: service_kit::random::hex(&service_kit::random::bytes::<8>()).into(),
+        };
+        let (head, earliest) = listener::look(&pool).await?;
+        let wakes = Arc::new(Wakes::new(head, earliest));
+        let listener = listener::start(pool.clone(), announcer.clone(), Arc::clone(&wakes));
+        Ok(Self { pool, clock, wakes, announcer, listener })
+    }
+
+    /// The columns of grants for cases that were found.
+    const GRANTS_OF: &'static str = sql!("postgres", "read_grants");
+
+    fn readers(&self) -> &PgPool {
+        &self.pool
+    }
+
+    fn writers(&self) -> &PgPool {
+        &self.pool
+    }
+
+    async fn clock(&self) -> Result<Instant, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        now(&mut connection, &self.clock).await
+    }
+
+    async fn begin_group(&self) -> Result<PostgresTransaction, StoreError> {
+        let mut inner = self.pool.begin().await?;
+        let now = now(&mut inner, &self.clock).await?;
+        Ok(PostgresTransaction {
+            inner,
+            now,
+            wakes: Arc::clone(&self.wakes),
+            outcome: Outcome::default(),
+            announcer: self.announcer.clone(),
+        })
+    }
+}
+
+impl Drop for PostgresStore {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+/// The database's clock, unless a test moves the time.
+async fn now(connection: &mut PgConnection, clock: &Clock) -> Result<Instant, StoreError> {
+    if clock.is_manual() {
+        return Ok(Instant::from_timestamp(clock.now()));
+    }
+    let micros: i64 = sqlx::query_scalar(sql!("postgres", "now")).fetch_one(connection).await?;
+    Ok(Instant::from_micros(micros))
+}
+
+/// Every connection: the schema and the limits.
+async fn prepare(connection: &mut PgConnection, schema: &str) -> Result<(), sqlx::Error> {
+    sqlx::query(sql!("postgres", "settings"))
+        .bind(schema)
+        .bind(STATEMENT_TIMEOUT)
+        .bind(LOCK_TIMEOUT)
+        .bind(IDLE_TIMEOUT)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Makes the schema and brings it up to date, one replica after the other.
+async fn migrate(connection: &mut PgConnection, schema: &str) -> Result<(), StoreError> {
+    // The lock is one for each database, not for each schema: services that start together take turns.
+    connection.lock().await?;
+    let migrated = async {
+        connection.create_schema_if_not_exists(schema).await?;
+        let mut migrator = sqlx::migrate!("src/store/migrations/postgres");
+        migrator.set_locking(false);
+        migrator.run_direct(None, &mut *connection, false).await
+    }
+    .await;
+    connection.unlock().await?;
+    Ok(migrated?)
+}
+
+/// A group in the making.
+struct PostgresTransaction {
+    inner: sqlx::Transaction<'static, Postgres>,
+    now: Instant,
+    wakes: Arc<Wakes>,
+    outcome: Outcome,
+    announcer: Announcer,
+}
+
+/// A list of ids.
+fn uuids(ids: &[Uuid]) -> Vec<Uuid> {
+    ids.to_vec()
+}
+
+/// A list of texts.
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+type Rows<O> = sqlx::query::QueryAs<'static, Postgres, O, PgArguments>;
+
+/// A list of names of several parts: a list for each part.
+fn bind_names<O, const N: usize>(query: Rows<O>, names: &[[&str; N]]) -> Rows<O> {
+    (0..N).fold(query, |query, part| {
+        query.bind(names.iter().filter_map(|parts| parts.get(part)).map(|text| (*text).to_owned()).collect::<Vec<_>>())
+    })
+}
+
+implement_store!(PostgresStore, Postgres, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY");
+implement_catalogue!(PostgresTransaction);
+implement_transaction!(PostgresTransaction, "postgres");
