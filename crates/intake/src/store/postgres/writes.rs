@@ -11,7 +11,6 @@ use domain::{
     id::{InstitutionId, ProductId, TeamId},
 };
 use sqlx::{Postgres, postgres::PgArguments, query::Query};
-use uuid::Uuid;
 
 use super::{PostgresTransaction, listener, sql, texts};
 use crate::store::{
