@@ -28,13 +28,23 @@ const METHOD: &str = "Bootstrap/EnsureAdministrator";
 /// # Errors
 /// `UNAVAILABLE` when the store does not answer.
 pub(crate) async fn ensure_administrator(intake: &Intake) -> Result<Option<String>, Failure> {
-    let newest = intake.ledger.store().keys(None, 1).await.map_err(|error| store_failure(&error))?;
+    let newest = intake
+        .ledger
+        .store()
+        .keys(None, 1)
+        .await
+        .map_err(|error| store_failure(&error))?;
     // Every replica that sees the same keys names the same call: the second finds the first one's answer.
-    let request_id = newest.first().map_or_else(|| "none".to_owned(), |key| key.id.to_string());
+    let request_id = newest
+        .first()
+        .map_or_else(|| "none".to_owned(), |key| key.id.to_string());
     let service = Principal::service("intake");
     let new = NewKey {
         display_name: "first administrator".to_owned(),
-        bindings: vec![RoleBinding { role: Role::Administrator, scope: Scope::All }],
+        bindings: vec![RoleBinding {
+            role: Role::Administrator,
+            scope: Scope::All,
+        }],
         expires_at: None,
     };
     let repeat = Repeat {

@@ -22,14 +22,25 @@ use crate::{
 ///
 /// # Errors
 /// [`StoreError`] when the store cannot be opened or written.
-pub async fn bump_epoch(location: &StoreLocation, settings: &Settings, clock: Clock) -> Result<u32, StoreError> {
+pub async fn bump_epoch(
+    location: &StoreLocation,
+    settings: &Settings,
+    clock: Clock,
+) -> Result<u32, StoreError> {
     let store = store::open(location, clock).await?;
     let epoch = store.bump_epoch().await?;
     let mut transaction = store.begin().await?;
     let actor = Principal::service("intake").actor();
-    let event = Event::new(EventType::LedgerRestored, &actor, transaction.now()).with_note(&format!("feed epoch {epoch}"));
-    let pending = EnvelopeMaker::new(settings.source.clone()).of_thing(&event, "ledger/restore", None);
-    transaction.write(&Changes { events: vec![pending], ..Changes::default() }).await?;
+    let event = Event::new(EventType::LedgerRestored, &actor, transaction.now())
+        .with_note(&format!("feed epoch {epoch}"));
+    let pending =
+        EnvelopeMaker::new(settings.source.clone()).of_thing(&event, "ledger/restore", None);
+    transaction
+        .write(&Changes {
+            events: vec![pending],
+            ..Changes::default()
+        })
+        .await?;
     transaction.commit().await?;
     Ok(epoch)
 }

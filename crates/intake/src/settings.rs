@@ -14,18 +14,42 @@ use service_kit::config::{Config, Kind, Setting};
 const MAX_SOURCE_BYTES: usize = 200;
 
 const fn duration(key: &'static str, help: &'static str, default: &'static str) -> Setting {
-    Setting { key, help, default: Some(default), secret: false, kind: Kind::Duration }
+    Setting {
+        key,
+        help,
+        default: Some(default),
+        secret: false,
+        kind: Kind::Duration,
+    }
 }
 
 const fn text(key: &'static str, help: &'static str, default: &'static str) -> Setting {
-    Setting { key, help, default: Some(default), secret: false, kind: Kind::Text }
+    Setting {
+        key,
+        help,
+        default: Some(default),
+        secret: false,
+        kind: Kind::Text,
+    }
 }
 
 /// The settings of this service.
 pub static SETTINGS: &[Setting] = &[
-    duration("intake.promise", "What is promised for a request, from its submission to done.", "72h"),
-    duration("intake.emergency-promise", "The same for an emergency.", "4h"),
-    duration("intake.answer-within", "How long a question waits for its answer before the request lapses.", "336h"),
+    duration(
+        "intake.promise",
+        "What is promised for a request, from its submission to done.",
+        "72h",
+    ),
+    duration(
+        "intake.emergency-promise",
+        "The same for an emergency.",
+        "4h",
+    ),
+    duration(
+        "intake.answer-within",
+        "How long a question waits for its answer before the request lapses.",
+        "336h",
+    ),
     duration(
         "intake.agent-confirms-within",
         "How long an agent may take to confirm a closure before a human is called.",
@@ -46,8 +70,16 @@ pub static SETTINGS: &[Setting] = &[
         "The cloud team of a destination for which neither its server nor its product names one.",
         "cloud",
     ),
-    text("intake.cross-product-team", "The support team whose queue cross-product requests land in.", "support"),
-    text("intake.source", "The source of this ledger's events: a URI reference without spaces.", "/portreeve"),
+    text(
+        "intake.cross-product-team",
+        "The support team whose queue cross-product requests land in.",
+        "support",
+    ),
+    text(
+        "intake.source",
+        "The source of this ledger's events: a URI reference without spaces.",
+        "/portreeve",
+    ),
 ];
 
 /// The parsed settings.
@@ -90,7 +122,9 @@ pub enum SettingsError {
     #[error("{0}: write more than zero, such as 24h")]
     Zero(&'static str),
     /// Not a URI reference.
-    #[error("intake.source: '{0}' is no URI reference; write one such as /portreeve or https://access.example.org")]
+    #[error(
+        "intake.source: '{0}' is no URI reference; write one such as /portreeve or https://access.example.org"
+    )]
     Source(String),
 }
 
@@ -124,11 +158,17 @@ impl Settings {
         };
         let team = |key| {
             let text = config.text(key);
-            text.parse().map_err(|error| SettingsError::Team { key, text: text.to_owned(), error })
+            text.parse().map_err(|error| SettingsError::Team {
+                key,
+                text: text.to_owned(),
+                error,
+            })
         };
         let source = config.text("intake.source");
         let fits = (1..=MAX_SOURCE_BYTES).contains(&source.len())
-            && source.bytes().all(|byte| byte.is_ascii_graphic() && !br#""<>\^`{|}"#.contains(&byte));
+            && source
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && !br#""<>\^`{|}"#.contains(&byte));
         if !fits {
             return Err(SettingsError::Source(source.to_owned()));
         }
@@ -166,8 +206,10 @@ mod tests {
     use super::*;
 
     fn read(flags: &[(&str, &str)]) -> Result<Settings, SettingsError> {
-        let flags: BTreeMap<String, String> =
-            flags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let flags: BTreeMap<String, String> = flags
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
         Settings::from_config(&Config::resolve(SETTINGS, None, [], &flags).unwrap())
     }
 
@@ -191,6 +233,9 @@ mod tests {
 
     #[test]
     fn work_may_be_handed_over_at_the_start_itself() {
-        assert_eq!(read(&[("intake.lead-time", "0s")]).unwrap().lead_time, Duration::ZERO);
+        assert_eq!(
+            read(&[("intake.lead-time", "0s")]).unwrap().lead_time,
+            Duration::ZERO
+        );
     }
 }

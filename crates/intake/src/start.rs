@@ -10,11 +10,7 @@
 use std::sync::Arc;
 
 use domain::access::Principal;
-use proto::{
-    cursor::CursorSeal,
-    error::Failure,
-    identity::decode_principal,
-};
+use proto::{cursor::CursorSeal, error::Failure, identity::decode_principal};
 use service_kit::{
     admin::Readiness,
     channel::ClientChannel,
@@ -83,7 +79,11 @@ impl Handle {
 ///
 /// # Errors
 /// [`StartError`] when the store cannot be opened, migrated or read.
-pub async fn start(settings: Settings, deps: Deps, shutdown: Shutdown) -> Result<(Parts, Handle), StartError> {
+pub async fn start(
+    settings: Settings,
+    deps: Deps,
+    shutdown: Shutdown,
+) -> Result<(Parts, Handle), StartError> {
     let store = store::open(&deps.store, deps.clock.clone()).await?;
     let feed = store.feed().await?;
     let envelopes = EnvelopeMaker::new(settings.source.clone());
@@ -107,7 +107,10 @@ pub async fn start(settings: Settings, deps: Deps, shutdown: Shutdown) -> Result
         name: "intake",
         routes: identity.protect(rpc::routes(&intake)),
         services: rpc::SERVICES.to_vec(),
-        tasks: vec![("ledger writer", tokio::spawn(write_until_the_end(writer, shutdown)))],
+        tasks: vec![(
+            "ledger writer",
+            tokio::spawn(write_until_the_end(writer, shutdown)),
+        )],
     };
     Ok((parts, Handle { intake }))
 }

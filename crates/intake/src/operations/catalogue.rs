@@ -37,7 +37,9 @@ impl<T> ListPage<T> {
     fn cut(mut rows: Vec<Versioned<T>>, limit: u32, id: impl Fn(&T) -> &str) -> Self {
         let more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
-        let next = more.then(|| rows.last().map(|last| id(&last.value).to_owned())).flatten();
+        let next = more
+            .then(|| rows.last().map(|last| id(&last.value).to_owned()))
+            .flatten();
         Self { rows, next }
     }
 }
@@ -51,7 +53,11 @@ impl Sight {
         let visible = Visibility::of(caller, Action::CatalogueRead);
         // A product's or a team's work reaches every institution.
         let of_the_house = visible.all || !visible.products.is_empty() || !visible.teams.is_empty();
-        Ok(Self(if of_the_house { Visibility::everything() } else { visible }))
+        Ok(Self(if of_the_house {
+            Visibility::everything()
+        } else {
+            visible
+        }))
     }
 
     fn shows(&self, institution: &InstitutionId) -> bool {
@@ -59,8 +65,13 @@ impl Sight {
     }
 }
 
-fn not_there<T>(found: Result<Option<T>, StoreError>, missing: impl FnOnce() -> Failure) -> Result<T, Failure> {
-    found.map_err(|error| store_failure(&error))?.ok_or_else(missing)
+fn not_there<T>(
+    found: Result<Option<T>, StoreError>,
+    missing: impl FnOnce() -> Failure,
+) -> Result<T, Failure> {
+    found
+        .map_err(|error| store_failure(&error))?
+        .ok_or_else(missing)
 }
 
 fn no_institution() -> Failure {
@@ -69,7 +80,11 @@ fn no_institution() -> Failure {
 
 impl Intake {
     /// One institution.
-    pub(crate) async fn get_institution(&self, caller: &Principal, id: &InstitutionId) -> Result<Versioned<Institution>, Failure> {
+    pub(crate) async fn get_institution(
+        &self,
+        caller: &Principal,
+        id: &InstitutionId,
+    ) -> Result<Versioned<Institution>, Failure> {
         if !Sight::of(caller)?.shows(id) {
             return Err(no_institution());
         }
@@ -77,30 +92,59 @@ impl Intake {
     }
 
     /// A page of the institutions that the caller sees.
-    pub(crate) async fn list_institutions(&self, caller: &Principal, after: Option<&str>, limit: u32) -> Result<ListPage<Institution>, Failure> {
+    pub(crate) async fn list_institutions(
+        &self,
+        caller: &Principal,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<ListPage<Institution>, Failure> {
         let sight = Sight::of(caller)?;
-        let rows = self.ledger.store().institutions(&sight.0, after, limit.saturating_add(1)).await;
+        let rows = self
+            .ledger
+            .store()
+            .institutions(&sight.0, after, limit.saturating_add(1))
+            .await;
         let rows = rows.map_err(|error| store_failure(&error))?;
-        Ok(ListPage::cut(rows, limit, |institution| institution.id.as_str()))
+        Ok(ListPage::cut(rows, limit, |institution| {
+            institution.id.as_str()
+        }))
     }
 
     /// One product.
-    pub(crate) async fn get_product(&self, caller: &Principal, id: &ProductId) -> Result<Versioned<Product>, Failure> {
+    pub(crate) async fn get_product(
+        &self,
+        caller: &Principal,
+        id: &ProductId,
+    ) -> Result<Versioned<Product>, Failure> {
         authorize_role(caller, Action::CatalogueRead)?;
         let missing = || Failure::not_found("PRODUCT_NOT_FOUND", "product");
         not_there(self.ledger.store().product(id).await, missing)
     }
 
     /// A page of the products.
-    pub(crate) async fn list_products(&self, caller: &Principal, after: Option<&str>, limit: u32) -> Result<ListPage<Product>, Failure> {
+    pub(crate) async fn list_products(
+        &self,
+        caller: &Principal,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<ListPage<Product>, Failure> {
         authorize_role(caller, Action::CatalogueRead)?;
-        let rows = self.ledger.store().products(after, limit.saturating_add(1)).await;
+        let rows = self
+            .ledger
+            .store()
+            .products(after, limit.saturating_add(1))
+            .await;
         let rows = rows.map_err(|error| store_failure(&error))?;
         Ok(ListPage::cut(rows, limit, |product| product.id.as_str()))
     }
 
     /// One server.
-    pub(crate) async fn get_server(&self, caller: &Principal, institution: &InstitutionId, id: &ServerId) -> Result<Versioned<Server>, Failure> {
+    pub(crate) async fn get_server(
+        &self,
+        caller: &Principal,
+        institution: &InstitutionId,
+        id: &ServerId,
+    ) -> Result<Versioned<Server>, Failure> {
         let missing = || Failure::not_found("SERVER_NOT_FOUND", "server");
         if !Sight::of(caller)?.shows(institution) {
             return Err(missing());
@@ -109,13 +153,21 @@ impl Intake {
     }
 
     /// A page of the servers of an institution.
-    pub(crate) async fn list_servers(&self, caller: &Principal, institution: &InstitutionId, after: Option<&str>, limit: u32) -> Result<ListPage<Server>, Failure> {
+    pub(crate) async fn list_servers(
+        &self,
+        caller: &Principal,
+        institution: &InstitutionId,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<ListPage<Server>, Failure> {
         if !Sight::of(caller)?.shows(institution) {
             return Err(no_institution());
         }
         let store = self.ledger.store();
         not_there(store.institution(institution).await, no_institution)?;
-        let rows = store.servers(institution, after, limit.saturating_add(1)).await;
+        let rows = store
+            .servers(institution, after, limit.saturating_add(1))
+            .await;
         let rows = rows.map_err(|error| store_failure(&error))?;
         Ok(ListPage::cut(rows, limit, |server| server.id.as_str()))
     }

@@ -62,9 +62,22 @@ impl CatalogueCache {
     ///
     /// # Errors
     /// `UNAVAILABLE` when the store does not answer.
-    pub(crate) async fn institution(&self, id: &InstitutionId) -> Result<Option<Arc<Institution>>, Failure> {
-        let Inner { store, clock, institutions, .. } = &*self.0;
-        let read = async || Ok(store.institution(id).await?.map(|found| Arc::new(found.value)));
+    pub(crate) async fn institution(
+        &self,
+        id: &InstitutionId,
+    ) -> Result<Option<Arc<Institution>>, Failure> {
+        let Inner {
+            store,
+            clock,
+            institutions,
+            ..
+        } = &*self.0;
+        let read = async || {
+            Ok(store
+                .institution(id)
+                .await?
+                .map(|found| Arc::new(found.value)))
+        };
         institutions.get(id, clock, read).await
     }
 
@@ -73,7 +86,12 @@ impl CatalogueCache {
     /// # Errors
     /// `UNAVAILABLE` when the store does not answer.
     pub(crate) async fn product(&self, id: &ProductId) -> Result<Option<Arc<Product>>, Failure> {
-        let Inner { store, clock, products, .. } = &*self.0;
+        let Inner {
+            store,
+            clock,
+            products,
+            ..
+        } = &*self.0;
         let read = async || Ok(store.product(id).await?.map(|found| Arc::new(found.value)));
         products.get(id, clock, read).await
     }
@@ -82,24 +100,46 @@ impl CatalogueCache {
     ///
     /// # Errors
     /// `UNAVAILABLE` when the store does not answer.
-    pub(crate) async fn servers(&self, institution: &InstitutionId) -> Result<Arc<Vec<Server>>, Failure> {
-        let Inner { store, clock, servers, .. } = &*self.0;
-        servers.get(institution, clock, async || read_servers(store.as_ref(), institution).await).await
+    pub(crate) async fn servers(
+        &self,
+        institution: &InstitutionId,
+    ) -> Result<Arc<Vec<Server>>, Failure> {
+        let Inner {
+            store,
+            clock,
+            servers,
+            ..
+        } = &*self.0;
+        servers
+            .get(institution, clock, async || {
+                read_servers(store.as_ref(), institution).await
+            })
+            .await
     }
 
     /// Forgets what was changed: these institutions, products, and the servers of these institutions.
-    pub(crate) fn forget(&self, institutions: &[InstitutionId], products: &[ProductId], servers_of: &[InstitutionId]) {
+    pub(crate) fn forget(
+        &self,
+        institutions: &[InstitutionId],
+        products: &[ProductId],
+        servers_of: &[InstitutionId],
+    ) {
         self.0.institutions.forget(institutions);
         self.0.products.forget(products);
         self.0.servers.forget(servers_of);
     }
 }
 
-async fn read_servers(store: &dyn Store, institution: &InstitutionId) -> Result<Arc<Vec<Server>>, StoreError> {
+async fn read_servers(
+    store: &dyn Store,
+    institution: &InstitutionId,
+) -> Result<Arc<Vec<Server>>, StoreError> {
     let mut servers: Vec<Server> = Vec::new();
     while servers.len() < MAX_SERVERS {
         let after = servers.last().map(|server| server.id.as_str().to_owned());
-        let page = store.servers(institution, after.as_deref(), SERVERS_AT_ONCE).await?;
+        let page = store
+            .servers(institution, after.as_deref(), SERVERS_AT_ONCE)
+            .await?;
         let last = page.len() < SERVERS_AT_ONCE as usize;
         servers.extend(page.into_iter().map(|found| found.value));
         if last {
@@ -121,12 +161,20 @@ struct Entries<K, V> {
 
 impl<K, V> Default for Shelf<K, V> {
     fn default() -> Self {
-        Self(Mutex::new(Entries { values: HashMap::new(), generation: 0 }))
+        Self(Mutex::new(Entries {
+            values: HashMap::new(),
+            generation: 0,
+        }))
     }
 }
 
 impl<K: Clone + Eq + Hash, V: Clone> Shelf<K, V> {
-    async fn get(&self, key: &K, clock: &Clock, read: impl AsyncFnOnce() -> Result<V, StoreError>) -> Result<V, Failure> {
+    async fn get(
+        &self,
+        key: &K,
+        clock: &Clock,
+        read: impl AsyncFnOnce() -> Result<V, StoreError>,
+    ) -> Result<V, Failure> {
         let now = clock.monotonic();
         let generation = {
             let entries = self.entries();
@@ -145,7 +193,9 @@ impl<K: Clone + Eq + Hash, V: Clone> Shelf<K, V> {
                 }
             }
             // Counted from before the read: what is believed is never older than it says.
-            entries.values.insert(key.clone(), (value.clone(), now.saturating_add(KEEP)));
+            entries
+                .values
+                .insert(key.clone(), (value.clone(), now.saturating_add(KEEP)));
         }
         Ok(value)
     }
@@ -186,7 +236,12 @@ mod tests {
     async fn a_value_is_read_once_a_second() {
         let (clock, control) = Clock::manual(Timestamp::UNIX_EPOCH);
         let (shelf, source) = (Shelf::<u8, u32>::default(), Source::default());
-        let get = async || shelf.get(&1, &clock, async || source.next().await).await.unwrap();
+        let get = async || {
+            shelf
+                .get(&1, &clock, async || source.next().await)
+                .await
+                .unwrap()
+        };
         assert_eq!((get().await, get().await), (0, 0));
         control.advance(Duration::from_millis(999));
         assert_eq!(get().await, 0);
@@ -198,7 +253,12 @@ mod tests {
     async fn a_forgotten_value_is_read_again_at_once() {
         let clock = Clock::system();
         let (shelf, source) = (Shelf::<u8, u32>::default(), Source::default());
-        let get = async |key: u8| shelf.get(&key, &clock, async || source.next().await).await.unwrap();
+        let get = async |key: u8| {
+            shelf
+                .get(&key, &clock, async || source.next().await)
+                .await
+                .unwrap()
+        };
         assert_eq!((get(1).await, get(2).await), (0, 1));
         shelf.forget(&[1]);
         assert_eq!((get(1).await, get(2).await), (2, 1));

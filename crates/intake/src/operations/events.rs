@@ -68,18 +68,28 @@ fn fit(events: Vec<StoredEvent>, position: u64) -> Vec<EventBatch> {
     for event in events {
         if bytes + event.envelope.len() > MAX_BATCH_BYTES && !batch.is_empty() {
             let last = batch.last().map_or(0, |event: &StoredEvent| event.position);
-            batches.push(EventBatch { events: std::mem::take(&mut batch), position: last });
+            batches.push(EventBatch {
+                events: std::mem::take(&mut batch),
+                position: last,
+            });
             bytes = 0;
         }
         bytes += event.envelope.len();
         batch.push(event);
     }
-    batches.push(EventBatch { events: batch, position });
+    batches.push(EventBatch {
+        events: batch,
+        position,
+    });
     batches
 }
 
 fn size(asked: u32) -> u32 {
-    if asked == 0 { DEFAULT_EVENTS } else { asked.min(MAX_EVENTS) }
+    if asked == 0 {
+        DEFAULT_EVENTS
+    } else {
+        asked.min(MAX_EVENTS)
+    }
 }
 
 fn ahead(after: u64, head: u64) -> Result<(), Failure> {
@@ -97,40 +107,78 @@ impl Intake {
     /// The facts of the feed.
     pub(crate) async fn feed_facts(&self, caller: &Principal) -> Result<Feed, Failure> {
         authorize_role(caller, Action::ServiceEvents)?;
-        self.ledger.store().feed().await.map_err(|error| store_failure(&error))
+        self.ledger
+            .store()
+            .feed()
+            .await
+            .map_err(|error| store_failure(&error))
     }
 
     /// A page of the log.
-    pub(crate) async fn read_events(&self, caller: &Principal, query: Query) -> Result<EventPage, Failure> {
+    pub(crate) async fn read_events(
+        &self,
+        caller: &Principal,
+        query: Query,
+    ) -> Result<EventPage, Failure> {
         authorize_role(caller, Action::ServiceEvents)?;
         let store = self.ledger.store();
-        let page = store.events(query.after_position, &query.filter, &query.visible, size(query.limit)).await;
+        let page = store
+            .events(
+                query.after_position,
+                &query.filter,
+                &query.visible,
+                size(query.limit),
+            )
+            .await;
         let page = page.map_err(|error| store_failure(&error))?;
         ahead(query.after_position, page.head)?;
         let head = page.head;
         // What does not fit the message is read with the next page.
         let first = fit(page.events, page.position).into_iter().next();
-        Ok(first.map_or(EventPage { events: Vec::new(), position: query.after_position, head }, |batch| EventPage {
-            events: batch.events,
-            position: batch.position,
-            head,
-        }))
+        Ok(first.map_or(
+            EventPage {
+                events: Vec::new(),
+                position: query.after_position,
+                head,
+            },
+            |batch| EventPage {
+                events: batch.events,
+                position: batch.position,
+                head,
+            },
+        ))
     }
 
     /// Follows the log; with `until_head`, up to the head that stands now.
-    pub(crate) async fn tail_events(&self, caller: &Principal, query: Query, until_head: bool) -> Result<Batches, Failure> {
+    pub(crate) async fn tail_events(
+        &self,
+        caller: &Principal,
+        query: Query,
+        until_head: bool,
+    ) -> Result<Batches, Failure> {
         authorize_role(caller, Action::ServiceEvents)?;
-        let feed = self.ledger.store().feed().await.map_err(|error| store_failure(&error))?;
+        let feed = self
+            .ledger
+            .store()
+            .feed()
+            .await
+            .map_err(|error| store_failure(&error))?;
         ahead(query.after_position, feed.head)?;
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
-        let query = Query { limit: size(query.limit), ..query };
+        let query = Query {
+            limit: size(query.limit),
+            ..query
+        };
         let tail = Tail::new(self.clone(), query, until_head.then_some(feed.head), sender);
         tokio::spawn(tail.run());
         Ok(batches)
     }
 
     /// Tells of the earliest deadline, now and whenever it changes.
-    pub(crate) fn watch_next_deadline(&self, caller: &Principal) -> Result<mpsc::Receiver<Result<NextDue, Failure>>, Failure> {
+    pub(crate) fn watch_next_deadline(
+        &self,
+        caller: &Principal,
+    ) -> Result<mpsc::Receiver<Result<NextDue, Failure>>, Failure> {
         authorize_role(caller, Action::ServiceTime)?;
         let (sender, receiver) = mpsc::channel(1);
         tokio::spawn(Watch::new(self.clone(), sender).run());
@@ -138,9 +186,15 @@ impl Intake {
     }
 
     /// Runs what is due; at most `limit`, 0: as many as the ledger takes at once.
-    pub(crate) async fn run_due(&self, caller: &Principal, limit: u32) -> Result<DueOutcome, Failure> {
+    pub(crate) async fn run_due(
+        &self,
+        caller: &Principal,
+        limit: u32,
+    ) -> Result<DueOutcome, Failure> {
         authorize_role(caller, Action::ServiceTime)?;
-        self.ledger.run_due(if limit == 0 { u32::MAX } else { limit }).await
+        self.ledger
+            .run_due(if limit == 0 { u32::MAX } else { limit })
+            .await
     }
 }
 
@@ -170,26 +224,43 @@ mod tests {
 
     #[test]
     fn a_page_is_cut_into_messages_that_fit_and_loses_no_position() {
-        let page = (1..=5).map(|position| event(position, MAX_BATCH_BYTES / 2)).collect();
+        let page = (1..=5)
+            .map(|position| event(position, MAX_BATCH_BYTES / 2))
+            .collect();
         let batches = fit(page, 9);
-        let positions: Vec<_> = batches.iter().map(|batch| (batch.events.len(), batch.position)).collect();
+        let positions: Vec<_> = batches
+            .iter()
+            .map(|batch| (batch.events.len(), batch.position))
+            .collect();
         assert_eq!(positions, [(2, 2), (2, 4), (1, 9)]);
     }
 
     #[test]
     fn an_empty_page_still_says_how_far_it_looked() {
-        assert_eq!(fit(Vec::new(), 7), [EventBatch { events: Vec::new(), position: 7 }]);
+        assert_eq!(
+            fit(Vec::new(), 7),
+            [EventBatch {
+                events: Vec::new(),
+                position: 7
+            }]
+        );
     }
 
     #[test]
     fn an_event_larger_than_a_message_should_be_goes_alone() {
-        let batches = fit(vec![event(1, 10), event(2, MAX_BATCH_BYTES + 1), event(3, 10)], 3);
+        let batches = fit(
+            vec![event(1, 10), event(2, MAX_BATCH_BYTES + 1), event(3, 10)],
+            3,
+        );
         assert_eq!(batches.len(), 3);
     }
 
     #[test]
     fn a_position_beyond_the_head_is_refused() {
         assert_eq!(ahead(3, 3), Ok(()));
-        assert_eq!(ahead(4, 3).map_err(|failure| failure.reason), Err("POSITION_AHEAD".to_owned()));
+        assert_eq!(
+            ahead(4, 3).map_err(|failure| failure.reason),
+            Err("POSITION_AHEAD".to_owned())
+        );
     }
 }

@@ -71,40 +71,79 @@ pub(crate) struct KeyPage {
 }
 
 fn may_administer(key: &ApiKey) -> bool {
-    key.bindings.iter().any(|binding| binding.role == Role::Administrator)
+    key.bindings
+        .iter()
+        .any(|binding| binding.role == Role::Administrator)
 }
 
 fn check(new: &NewKey) -> Result<(), Failure> {
     let mut wrong = Vec::new();
-    let mut say = |field: String, detail: String| wrong.push(Violation { field, code: "KEY_INVALID".into(), detail });
+    let mut say = |field: String, detail: String| {
+        wrong.push(Violation {
+            field,
+            code: "KEY_INVALID".into(),
+            detail,
+        })
+    };
     let name = new.display_name.trim();
     if name.is_empty() || name.len() > MAX_NAME_BYTES || name.chars().any(char::is_control) {
-        say("display_name".into(), format!("write 1 to {MAX_NAME_BYTES} bytes without control characters"));
+        say(
+            "display_name".into(),
+            format!("write 1 to {MAX_NAME_BYTES} bytes without control characters"),
+        );
     }
     if new.bindings.is_empty() || new.bindings.len() > MAX_BINDINGS {
         say("bindings".into(), format!("give 1 to {MAX_BINDINGS} roles"));
     }
-    for (index, binding) in new.bindings.iter().enumerate().filter(|(_, binding)| !binding.is_sensible()) {
-        let detail = format!("the role {} cannot hold in the scope {}", binding.role, binding.scope);
+    for (index, binding) in new
+        .bindings
+        .iter()
+        .enumerate()
+        .filter(|(_, binding)| !binding.is_sensible())
+    {
+        let detail = format!(
+            "the role {} cannot hold in the scope {}",
+            binding.role, binding.scope
+        );
         say(format!("bindings[{index}]"), detail);
     }
-    if wrong.is_empty() { Ok(()) } else { Err(invalid(wrong)) }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(invalid(wrong))
+    }
 }
 
 /// A key that cannot be, with every field that is wrong.
 pub(crate) fn invalid(violations: Vec<Violation>) -> Failure {
-    Failure { reason: "KEY_INVALID".into(), ..Failure::fields(violations) }
+    Failure {
+        reason: "KEY_INVALID".into(),
+        ..Failure::fields(violations)
+    }
 }
 
 impl Intake {
     /// Makes a key for `caller`, who administers.
-    pub(crate) async fn create_key(&self, caller: &Principal, new: NewKey, repeat: Repeat) -> Result<MadeKey, Failure> {
+    pub(crate) async fn create_key(
+        &self,
+        caller: &Principal,
+        new: NewKey,
+        repeat: Repeat,
+    ) -> Result<MadeKey, Failure> {
         authorize_role(caller, Action::KeyWrite)?;
-        self.make_key(caller, new, repeat, false).await?.ok_or_else(Failure::internal)
+        self.make_key(caller, new, repeat, false)
+            .await?
+            .ok_or_else(Failure::internal)
     }
 
     /// Makes a key; with `only_first`, only when no live key can administer (else `None`).
-    pub(crate) async fn make_key(&self, caller: &Principal, new: NewKey, repeat: Repeat, only_first: bool) -> Result<Option<MadeKey>, Failure> {
+    pub(crate) async fn make_key(
+        &self,
+        caller: &Principal,
+        new: NewKey,
+        repeat: Repeat,
+        only_first: bool,
+    ) -> Result<Option<MadeKey>, Failure> {
         check(&new)?;
         let secret = random::token(SECRET_PREFIX);
         let key = ApiKey {
@@ -119,7 +158,11 @@ impl Intake {
             expires_at: new.expires_at,
             revoked_at: None,
         };
-        let needs = Needs { replays: repeat.key.clone().into_iter().collect(), live_keys: only_first, ..Needs::default() };
+        let needs = Needs {
+            replays: repeat.key.clone().into_iter().collect(),
+            live_keys: only_first,
+            ..Needs::default()
+        };
         let made = self
             .ledger
             .commit(needs, move |work| {
@@ -133,10 +176,18 @@ impl Intake {
     }
 
     /// A page of keys, newest first, after `before`.
-    pub(crate) async fn list_keys(&self, caller: &Principal, before: Option<KeyId>, limit: u32) -> Result<KeyPage, Failure> {
+    pub(crate) async fn list_keys(
+        &self,
+        caller: &Principal,
+        before: Option<KeyId>,
+        limit: u32,
+    ) -> Result<KeyPage, Failure> {
         authorize_role(caller, Action::KeyRead)?;
         let store = self.ledger.store();
-        let mut keys = store.keys(before, limit.saturating_add(1)).await.map_err(|error| store_failure(&error))?;
+        let mut keys = store
+            .keys(before, limit.saturating_add(1))
+            .await
+            .map_err(|error| store_failure(&error))?;
         let more = keys.len() > limit as usize;
         keys.truncate(limit as usize);
         let next = more.then(|| keys.last().map(|key| key.id)).flatten();
@@ -144,10 +195,18 @@ impl Intake {
     }
 
     /// Revokes a key; a repeat changes nothing.
-    pub(crate) async fn revoke_key(&self, caller: &Principal, id: KeyId) -> Result<ApiKey, Failure> {
+    pub(crate) async fn revoke_key(
+        &self,
+        caller: &Principal,
+        id: KeyId,
+    ) -> Result<ApiKey, Failure> {
         authorize_role(caller, Action::KeyWrite)?;
         let actor = caller.actor();
-        let needs = Needs { live_keys: true, keys: vec![id], ..Needs::default() };
+        let needs = Needs {
+            live_keys: true,
+            keys: vec![id],
+            ..Needs::default()
+        };
         self.ledger
             .commit(needs, move |work| {
                 let missing = || Failure::not_found("KEY_NOT_FOUND", "key");
@@ -155,7 +214,11 @@ impl Intake {
                 if key.revoked_at.is_some() {
                     return Ok(key);
                 }
-                let others = || work.live_keys().iter().any(|other| other.id != id && may_administer(other));
+                let others = || {
+                    work.live_keys()
+                        .iter()
+                        .any(|other| other.id != id && may_administer(other))
+                };
                 if is_live(&key, work.now) && may_administer(&key) && !others() {
                     return Err(Failure::new(
                         Kind::Precondition,
@@ -173,18 +236,35 @@ impl Intake {
     }
 
     /// Whose key has a secret with this hash.
-    pub(crate) async fn authenticate_key(&self, caller: &Principal, secret_sha256: &[u8; 32]) -> Result<ApiKey, Failure> {
+    pub(crate) async fn authenticate_key(
+        &self,
+        caller: &Principal,
+        secret_sha256: &[u8; 32],
+    ) -> Result<ApiKey, Failure> {
         authorize_role(caller, Action::ServiceAuthenticate)?;
-        let unknown = || Failure::new(Kind::Unauthenticated, "KEY_UNKNOWN", "the key is not known here, was revoked or is over");
+        let unknown = || {
+            Failure::new(
+                Kind::Unauthenticated,
+                "KEY_UNKNOWN",
+                "the key is not known here, was revoked or is over",
+            )
+        };
         let store = self.ledger.store();
-        let found = store.key_by_secret(secret_sha256).await.map_err(|error| store_failure(&error))?;
+        let found = store
+            .key_by_secret(secret_sha256)
+            .await
+            .map_err(|error| store_failure(&error))?;
         let key = found.ok_or_else(unknown)?;
         // The clock is only asked when the key has an end: most have none.
         let now = match key.expires_at {
             Some(_) => store.now().await.map_err(|error| store_failure(&error))?,
             None => Instant::from_micros(0),
         };
-        if is_live(&key, now) { Ok(key) } else { Err(unknown()) }
+        if is_live(&key, now) {
+            Ok(key)
+        } else {
+            Err(unknown())
+        }
     }
 }
 
@@ -200,12 +280,18 @@ fn put_key(work: &mut Work<'_>, repeat: &Repeat, mut key: ApiKey) -> Result<ApiK
         return Err(Failure::new(
             Kind::Conflict,
             "SECRET_ALREADY_SHOWN",
-            format!("this call made the key {id} already and its secret was shown then; revoke that key and make another"),
+            format!(
+                "this call made the key {id} already and its secret was shown then; revoke that key and make another"
+            ),
         ));
     }
     if key.expires_at.is_some_and(|end| end <= work.now) {
         let detail = "write an instant in the future, or none".to_owned();
-        return Err(invalid(vec![Violation { field: "expire_time".into(), code: "KEY_INVALID".into(), detail }]));
+        return Err(invalid(vec![Violation {
+            field: "expire_time".into(),
+            code: "KEY_INVALID".into(),
+            detail,
+        }]));
     }
     key.created_at = work.now;
     if let Some(name) = &repeat.key {
@@ -232,7 +318,10 @@ mod tests {
     fn new(role: Role, scope: &str) -> NewKey {
         NewKey {
             display_name: "one".into(),
-            bindings: vec![RoleBinding { role, scope: scope.parse::<Scope>().unwrap() }],
+            bindings: vec![RoleBinding {
+                role,
+                scope: scope.parse::<Scope>().unwrap(),
+            }],
             expires_at: None,
         }
     }
@@ -240,12 +329,28 @@ mod tests {
     #[test]
     fn a_key_with_a_role_that_cannot_hold_is_refused_with_every_fault() {
         assert_eq!(check(&new(Role::Requester, "institution:mine")), Ok(()));
-        let service = NewKey { display_name: " ".into(), ..new(Role::Service, "all") };
+        let service = NewKey {
+            display_name: " ".into(),
+            ..new(Role::Service, "all")
+        };
         let refused = check(&service).unwrap_err();
-        let fields: Vec<_> = refused.violations.iter().map(|violation| violation.field.as_str()).collect();
-        assert_eq!((refused.reason.as_str(), fields), ("KEY_INVALID", vec!["display_name", "bindings[0]"]));
+        let fields: Vec<_> = refused
+            .violations
+            .iter()
+            .map(|violation| violation.field.as_str())
+            .collect();
+        assert_eq!(
+            (refused.reason.as_str(), fields),
+            ("KEY_INVALID", vec!["display_name", "bindings[0]"])
+        );
         assert!(check(&new(Role::Administrator, "institution:mine")).is_err());
-        assert!(check(&NewKey { bindings: Vec::new(), ..new(Role::Auditor, "all") }).is_err());
+        assert!(
+            check(&NewKey {
+                bindings: Vec::new(),
+                ..new(Role::Auditor, "all")
+            })
+            .is_err()
+        );
     }
 
     #[test]
@@ -263,6 +368,13 @@ mod tests {
             revoked_at: None,
         };
         assert!(is_live(&key, at(9)) && !is_live(&key, at(10)));
-        assert!(!is_live(&ApiKey { revoked_at: Some(at(1)), expires_at: None, ..key }, at(2)));
+        assert!(!is_live(
+            &ApiKey {
+                revoked_at: Some(at(1)),
+                expires_at: None,
+                ..key
+            },
+            at(2)
+        ));
     }
 }

@@ -33,7 +33,11 @@ const KIND_TEXT: u8 = 2;
 
 /// The size of a page: 50 when `asked` is 0, 200 at most.
 pub(crate) fn size(asked: u32) -> u32 {
-    if asked == 0 { DEFAULT_SIZE } else { asked.min(MAX_SIZE) }
+    if asked == 0 {
+        DEFAULT_SIZE
+    } else {
+        asked.min(MAX_SIZE)
+    }
 }
 
 /// What a token is good for: one caller, one list, one filter.
@@ -68,7 +72,9 @@ pub(crate) struct PageSeal(Aes256GcmSiv);
 impl PageSeal {
     /// The seal of a ledger, with a key derived from the one that seals its cursors.
     pub(crate) fn new(cursor_key: &[u8; 32]) -> Self {
-        Self(Aes256GcmSiv::new((&keyed_mac(cursor_key, &[b"page-token"])).into()))
+        Self(Aes256GcmSiv::new(
+            (&keyed_mac(cursor_key, &[b"page-token"])).into(),
+        ))
     }
 
     /// The token of `position`.
@@ -87,9 +93,15 @@ impl PageSeal {
                 plain.extend_from_slice(text.as_bytes());
             }
         }
-        let payload = Payload { msg: &plain, aad: &binding.0 };
+        let payload = Payload {
+            msg: &plain,
+            aad: &binding.0,
+        };
         // Encrypting a few bytes cannot fail; an empty token would end the list, never leak.
-        let sealed = self.0.encrypt(&Nonce::default(), payload).unwrap_or_default();
+        let sealed = self
+            .0
+            .encrypt(&Nonce::default(), payload)
+            .unwrap_or_default();
         URL_SAFE_NO_PAD.encode(sealed)
     }
 
@@ -102,7 +114,11 @@ impl PageSeal {
     ///
     /// # Errors
     /// `PAGE_TOKEN_INVALID`.
-    pub(crate) fn open(&self, token: &str, binding: &Binding) -> Result<Option<PagePosition>, Failure> {
+    pub(crate) fn open(
+        &self,
+        token: &str,
+        binding: &Binding,
+    ) -> Result<Option<PagePosition>, Failure> {
         if token.is_empty() {
             return Ok(None);
         }
@@ -113,7 +129,11 @@ impl PageSeal {
     ///
     /// # Errors
     /// `PAGE_TOKEN_INVALID`.
-    pub(crate) fn open_text(&self, token: &str, binding: &Binding) -> Result<Option<String>, Failure> {
+    pub(crate) fn open_text(
+        &self,
+        token: &str,
+        binding: &Binding,
+    ) -> Result<Option<String>, Failure> {
         match self.open(token, binding)? {
             None => Ok(None),
             Some(PagePosition::Text(text)) => Ok(Some(text)),
@@ -126,19 +146,29 @@ impl PageSeal {
             return None;
         }
         let sealed = URL_SAFE_NO_PAD.decode(token).ok()?;
-        let payload = Payload { msg: &sealed, aad: &binding.0 };
+        let payload = Payload {
+            msg: &sealed,
+            aad: &binding.0,
+        };
         let plain = self.0.decrypt(&Nonce::default(), payload).ok()?;
         let (kind, rest) = plain.split_first()?;
         match *kind {
             KIND_KEY => {
                 let (id, values) = rest.split_first_chunk::<16>()?;
-                let (values, []) = values.as_chunks::<8>() else { return None };
+                let (values, []) = values.as_chunks::<8>() else {
+                    return None;
+                };
                 Some(PagePosition::Key(PageKey {
-                    values: values.iter().map(|bytes| i64::from_be_bytes(*bytes)).collect(),
+                    values: values
+                        .iter()
+                        .map(|bytes| i64::from_be_bytes(*bytes))
+                        .collect(),
                     id: uuid::Uuid::from_bytes(*id),
                 }))
             }
-            KIND_TEXT => String::from_utf8(rest.to_vec()).ok().map(PagePosition::Text),
+            KIND_TEXT => String::from_utf8(rest.to_vec())
+                .ok()
+                .map(PagePosition::Text),
             _ => None,
         }
     }
@@ -161,29 +191,43 @@ mod tests {
     use super::*;
 
     fn key() -> PagePosition {
-        PagePosition::Key(PageKey { values: vec![-1, i64::MAX, 0], id: uuid::Uuid::from_u128(42) })
+        PagePosition::Key(PageKey {
+            values: vec![-1, i64::MAX, 0],
+            id: uuid::Uuid::from_u128(42),
+        })
     }
 
     /// A filter as good as any.
     fn filter(text: &str) -> FieldMask {
-        FieldMask { paths: vec![text.into()] }
+        FieldMask {
+            paths: vec![text.into()],
+        }
     }
 
     #[test]
     fn a_size_has_a_default_and_a_cap() {
-        assert_eq!([0, 1, 50, 200, 201, u32::MAX].map(size), [50, 1, 50, 200, 200, 200]);
+        assert_eq!(
+            [0, 1, 50, 200, 201, u32::MAX].map(size),
+            [50, 1, 50, 200, 200, 200]
+        );
     }
 
     #[test]
     fn a_token_opens_to_its_place() {
         let seal = PageSeal::new(&[1; 32]);
         let bound = binding("key:1", &filter("mine"));
-        let bare = PagePosition::Key(PageKey { values: Vec::new(), id: uuid::Uuid::from_u128(1) });
+        let bare = PagePosition::Key(PageKey {
+            values: Vec::new(),
+            id: uuid::Uuid::from_u128(1),
+        });
         for position in [key(), bare, PagePosition::Text("north-bridge".into())] {
             let token = seal.seal(&position, &bound);
             assert_eq!(seal.open(&token, &bound), Ok(Some(position)));
         }
-        assert_eq!(seal.open_text(&seal.seal_text("é", &bound), &bound), Ok(Some("é".into())));
+        assert_eq!(
+            seal.open_text(&seal.seal_text("é", &bound), &bound),
+            Ok(Some("é".into()))
+        );
     }
 
     #[test]
@@ -201,8 +245,15 @@ mod tests {
         let token = seal.seal(&key(), &bound);
         let same = binding("key:1", &FieldMask::default());
         assert_ne!(same, binding("key:1", &Any::default()));
-        for other in [binding("key:2", &filter("mine")), binding("key:1", &filter("other")), same] {
-            assert_eq!(seal.open(&token, &other).unwrap_err().reason, "PAGE_TOKEN_INVALID");
+        for other in [
+            binding("key:2", &filter("mine")),
+            binding("key:1", &filter("other")),
+            same,
+        ] {
+            assert_eq!(
+                seal.open(&token, &other).unwrap_err().reason,
+                "PAGE_TOKEN_INVALID"
+            );
         }
         assert!(PageSeal::new(&[2; 32]).open(&token, &bound).is_err());
     }
@@ -213,8 +264,15 @@ mod tests {
         let bound = binding("key:1", &filter("mine"));
         let token = seal.seal(&key(), &bound);
         for bad in ["x", "%%%", &token[1..], &"a".repeat(5_000)] {
-            assert_eq!(seal.open(bad, &bound).unwrap_err().reason, "PAGE_TOKEN_INVALID", "{bad}");
+            assert_eq!(
+                seal.open(bad, &bound).unwrap_err().reason,
+                "PAGE_TOKEN_INVALID",
+                "{bad}"
+            );
         }
-        assert_eq!(seal.open_text(&token, &bound).unwrap_err().reason, "PAGE_TOKEN_INVALID");
+        assert_eq!(
+            seal.open_text(&token, &bound).unwrap_err().reason,
+            "PAGE_TOKEN_INVALID"
+        );
     }
 }

@@ -31,7 +31,11 @@ pub(crate) fn keyed_mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
 
 /// The keyed MAC of a call's body: the encoded request message. Our encoder writes fields in their order and the
 /// messages hold no maps, so equal messages are equal bytes.
-pub(crate) fn body_mac(body_key: &[u8; 32], method: &str, message: &impl prost::Message) -> [u8; 32] {
+pub(crate) fn body_mac(
+    body_key: &[u8; 32],
+    method: &str,
+    message: &impl prost::Message,
+) -> [u8; 32] {
     keyed_mac(body_key, &[method.as_bytes(), &message.encode_to_vec()])
 }
 
@@ -41,7 +45,11 @@ impl ReplayKey {
     ///
     /// # Errors
     /// `FIELD_INVALID` when the request id is longer than 128 bytes.
-    pub(crate) fn for_call(caller: &str, method: &'static str, request_id: &str) -> Result<Option<Self>, Failure> {
+    pub(crate) fn for_call(
+        caller: &str,
+        method: &'static str,
+        request_id: &str,
+    ) -> Result<Option<Self>, Failure> {
         if request_id.len() > MAX_REQUEST_ID_BYTES {
             let detail = format!("write at most {MAX_REQUEST_ID_BYTES} bytes");
             return Err(Failure::field("request_id", detail));
@@ -58,10 +66,15 @@ impl ReplayKey {
 ///
 /// # Errors
 /// `IDEMPOTENCY_KEY_REUSED` when the request id was used for another body.
-pub(crate) fn check(found: Option<&Replay>, body_mac: &[u8; 32]) -> Result<Option<Vec<u8>>, Failure> {
+pub(crate) fn check(
+    found: Option<&Replay>,
+    body_mac: &[u8; 32],
+) -> Result<Option<Vec<u8>>, Failure> {
     match found {
         None => Ok(None),
-        Some(replay) if random::constant_time_eq(&replay.body_mac, body_mac) => Ok(Some(replay.answer.clone())),
+        Some(replay) if random::constant_time_eq(&replay.body_mac, body_mac) => {
+            Ok(Some(replay.answer.clone()))
+        }
         Some(_) => Err(Failure::new(
             Kind::Conflict,
             "IDEMPOTENCY_KEY_REUSED",
@@ -81,12 +94,16 @@ mod tests {
     const KEY: [u8; 32] = [7; 32];
 
     fn body(text: &str) -> FieldMask {
-        FieldMask { paths: vec![text.into()] }
+        FieldMask {
+            paths: vec![text.into()],
+        }
     }
 
     fn kept(body_mac: [u8; 32]) -> Replay {
         Replay {
-            key: ReplayKey::for_call("key:1", "KeyService/CreateApiKey", "one").unwrap().unwrap(),
+            key: ReplayKey::for_call("key:1", "KeyService/CreateApiKey", "one")
+                .unwrap()
+                .unwrap(),
             body_mac,
             answer: b"answer".to_vec(),
             at: Instant::from_micros(0),
@@ -98,8 +115,15 @@ mod tests {
         let (message, other) = (body("one"), body("two"));
         let mac = body_mac(&KEY, "KeyService/CreateApiKey", &message);
         assert_eq!(check(Some(&kept(mac)), &mac), Ok(Some(b"answer".to_vec())));
-        let refused = check(Some(&kept(mac)), &body_mac(&KEY, "KeyService/CreateApiKey", &other)).unwrap_err();
-        assert_eq!((refused.kind, refused.reason.as_str()), (Kind::Conflict, "IDEMPOTENCY_KEY_REUSED"));
+        let refused = check(
+            Some(&kept(mac)),
+            &body_mac(&KEY, "KeyService/CreateApiKey", &other),
+        )
+        .unwrap_err();
+        assert_eq!(
+            (refused.kind, refused.reason.as_str()),
+            (Kind::Conflict, "IDEMPOTENCY_KEY_REUSED")
+        );
         assert_eq!(check(None, &mac), Ok(None));
     }
 
@@ -113,13 +137,20 @@ mod tests {
 
     #[test]
     fn parts_cannot_be_moved_into_each_other() {
-        assert_ne!(keyed_mac(&KEY, &[b"ab", b"c"]), keyed_mac(&KEY, &[b"a", b"bc"]));
+        assert_ne!(
+            keyed_mac(&KEY, &[b"ab", b"c"]),
+            keyed_mac(&KEY, &[b"a", b"bc"])
+        );
     }
 
     #[test]
     fn an_empty_request_id_names_nothing_and_a_long_one_is_refused() {
         assert_eq!(ReplayKey::for_call("key:1", "m", ""), Ok(None));
-        assert!(ReplayKey::for_call("key:1", "m", &"x".repeat(128)).unwrap().is_some());
+        assert!(
+            ReplayKey::for_call("key:1", "m", &"x".repeat(128))
+                .unwrap()
+                .is_some()
+        );
         let refused = ReplayKey::for_call("key:1", "m", &"x".repeat(129)).unwrap_err();
         assert_eq!(refused.reason, "FIELD_INVALID");
     }

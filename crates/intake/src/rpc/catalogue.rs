@@ -43,7 +43,8 @@ fn present_server(stored: &Versioned<Server>) -> types::Server {
 
 /// An id in a path.
 fn id<T: std::str::FromStr<Err = IdError>>(field: &str, text: &str) -> Result<T, Failure> {
-    text.parse().map_err(|error: IdError| Failure::field(field, error.to_string()))
+    text.parse()
+        .map_err(|error: IdError| Failure::field(field, error.to_string()))
 }
 
 /// The wrong fields of the row at `place`.
@@ -64,11 +65,20 @@ fn take_from_path(place: &str, path: &str, row: &mut String) -> Result<(), Failu
         return Ok(());
     }
     let detail = format!("the path says '{path}'; leave it out or write the same");
-    Err(invalid(vec![Violation { field: place.into(), code: "CATALOGUE_INVALID".into(), detail }]))
+    Err(invalid(vec![Violation {
+        field: place.into(),
+        code: "CATALOGUE_INVALID".into(),
+        detail,
+    }]))
 }
 
 /// Every row of a list, or every wrong field of the list.
-fn read_rows<M, R>(list: &str, messages: &[M], read: impl Fn(&M) -> Result<R, Vec<Violation>>, wrong: &mut Vec<Violation>) -> Vec<R> {
+fn read_rows<M, R>(
+    list: &str,
+    messages: &[M],
+    read: impl Fn(&M) -> Result<R, Vec<Violation>>,
+    wrong: &mut Vec<Violation>,
+) -> Vec<R> {
     let mut rows = Vec::with_capacity(messages.len());
     for (index, message) in messages.iter().enumerate() {
         match read(message) {
@@ -82,7 +92,10 @@ fn read_rows<M, R>(list: &str, messages: &[M], read: impl Fn(&M) -> Result<R, Ve
 impl Catalogue {
     /// The token of the next page; empty when this is the last.
     fn next<T>(&self, page: &ListPage<T>, bound: &paging::Binding) -> String {
-        page.next.as_deref().map(|id| self.0.pages.seal_text(id, bound)).unwrap_or_default()
+        page.next
+            .as_deref()
+            .map(|id| self.0.pages.seal_text(id, bound))
+            .unwrap_or_default()
     }
 }
 
@@ -118,76 +131,142 @@ macro_rules! put_call {
 
 #[tonic::async_trait]
 impl CatalogueService for Catalogue {
-    async fn get_institution(&self, request: Request<wire::GetInstitutionRequest>) -> Result<Response<wire::GetInstitutionResponse>, Status> {
+    async fn get_institution(
+        &self,
+        request: Request<wire::GetInstitutionRequest>,
+    ) -> Result<Response<wire::GetInstitutionResponse>, Status> {
         let caller = caller(&request)?;
         authorize_role(&caller, Action::CatalogueRead).map_err(Failure::from)?;
-        let stored = self.0.get_institution(&caller, &id("id", &request.get_ref().id)?).await?;
-        Ok(Response::new(wire::GetInstitutionResponse { institution: Some(present_institution(&stored)) }))
+        let stored = self
+            .0
+            .get_institution(&caller, &id("id", &request.get_ref().id)?)
+            .await?;
+        Ok(Response::new(wire::GetInstitutionResponse {
+            institution: Some(present_institution(&stored)),
+        }))
     }
 
-    async fn list_institutions(&self, request: Request<wire::ListInstitutionsRequest>) -> Result<Response<wire::ListInstitutionsResponse>, Status> {
+    async fn list_institutions(
+        &self,
+        request: Request<wire::ListInstitutionsRequest>,
+    ) -> Result<Response<wire::ListInstitutionsResponse>, Status> {
         let (caller, _, size, bound, after) = list_call!(self, request);
-        let page = self.0.list_institutions(&caller, after.as_deref(), size).await?;
+        let page = self
+            .0
+            .list_institutions(&caller, after.as_deref(), size)
+            .await?;
         Ok(Response::new(wire::ListInstitutionsResponse {
             institutions: page.rows.iter().map(present_institution).collect(),
             next_page_token: self.next(&page, &bound),
         }))
     }
 
-    async fn put_institution(&self, request: Request<wire::PutInstitutionRequest>) -> Result<Response<wire::PutInstitutionResponse>, Status> {
-        let (caller, row, etag) = put_call!(request, institution, convert::institution_from_wire, [id]);
+    async fn put_institution(
+        &self,
+        request: Request<wire::PutInstitutionRequest>,
+    ) -> Result<Response<wire::PutInstitutionResponse>, Status> {
+        let (caller, row, etag) =
+            put_call!(request, institution, convert::institution_from_wire, [id]);
         let stored = self.0.put_institution(&caller, row, etag).await?;
-        Ok(Response::new(wire::PutInstitutionResponse { institution: Some(present_institution(&stored)) }))
+        Ok(Response::new(wire::PutInstitutionResponse {
+            institution: Some(present_institution(&stored)),
+        }))
     }
 
-    async fn get_product(&self, request: Request<wire::GetProductRequest>) -> Result<Response<wire::GetProductResponse>, Status> {
+    async fn get_product(
+        &self,
+        request: Request<wire::GetProductRequest>,
+    ) -> Result<Response<wire::GetProductResponse>, Status> {
         let caller = caller(&request)?;
         authorize_role(&caller, Action::CatalogueRead).map_err(Failure::from)?;
-        let stored = self.0.get_product(&caller, &id("id", &request.get_ref().id)?).await?;
-        Ok(Response::new(wire::GetProductResponse { product: Some(present_product(&stored)) }))
+        let stored = self
+            .0
+            .get_product(&caller, &id("id", &request.get_ref().id)?)
+            .await?;
+        Ok(Response::new(wire::GetProductResponse {
+            product: Some(present_product(&stored)),
+        }))
     }
 
-    async fn list_products(&self, request: Request<wire::ListProductsRequest>) -> Result<Response<wire::ListProductsResponse>, Status> {
+    async fn list_products(
+        &self,
+        request: Request<wire::ListProductsRequest>,
+    ) -> Result<Response<wire::ListProductsResponse>, Status> {
         let (caller, _, size, bound, after) = list_call!(self, request);
-        let page = self.0.list_products(&caller, after.as_deref(), size).await?;
+        let page = self
+            .0
+            .list_products(&caller, after.as_deref(), size)
+            .await?;
         Ok(Response::new(wire::ListProductsResponse {
             products: page.rows.iter().map(present_product).collect(),
             next_page_token: self.next(&page, &bound),
         }))
     }
 
-    async fn put_product(&self, request: Request<wire::PutProductRequest>) -> Result<Response<wire::PutProductResponse>, Status> {
+    async fn put_product(
+        &self,
+        request: Request<wire::PutProductRequest>,
+    ) -> Result<Response<wire::PutProductResponse>, Status> {
         let (caller, row, etag) = put_call!(request, product, convert::product_from_wire, [id]);
         let stored = self.0.put_product(&caller, row, etag).await?;
-        Ok(Response::new(wire::PutProductResponse { product: Some(present_product(&stored)) }))
+        Ok(Response::new(wire::PutProductResponse {
+            product: Some(present_product(&stored)),
+        }))
     }
 
-    async fn get_server(&self, request: Request<wire::GetServerRequest>) -> Result<Response<wire::GetServerResponse>, Status> {
+    async fn get_server(
+        &self,
+        request: Request<wire::GetServerRequest>,
+    ) -> Result<Response<wire::GetServerResponse>, Status> {
         let caller = caller(&request)?;
         authorize_role(&caller, Action::CatalogueRead).map_err(Failure::from)?;
         let message = request.get_ref();
         let institution = id("institution", &message.institution)?;
-        let stored = self.0.get_server(&caller, &institution, &id("id", &message.id)?).await?;
-        Ok(Response::new(wire::GetServerResponse { server: Some(present_server(&stored)) }))
+        let stored = self
+            .0
+            .get_server(&caller, &institution, &id("id", &message.id)?)
+            .await?;
+        Ok(Response::new(wire::GetServerResponse {
+            server: Some(present_server(&stored)),
+        }))
     }
 
-    async fn list_servers(&self, request: Request<wire::ListServersRequest>) -> Result<Response<wire::ListServersResponse>, Status> {
+    async fn list_servers(
+        &self,
+        request: Request<wire::ListServersRequest>,
+    ) -> Result<Response<wire::ListServersResponse>, Status> {
         let (caller, message, size, bound, after) = list_call!(self, request);
         let institution = id("institution", &message.institution)?;
-        let page = self.0.list_servers(&caller, &institution, after.as_deref(), size).await?;
+        let page = self
+            .0
+            .list_servers(&caller, &institution, after.as_deref(), size)
+            .await?;
         Ok(Response::new(wire::ListServersResponse {
             servers: page.rows.iter().map(present_server).collect(),
             next_page_token: self.next(&page, &bound),
         }))
     }
 
-    async fn put_server(&self, request: Request<wire::PutServerRequest>) -> Result<Response<wire::PutServerResponse>, Status> {
-        let (caller, row, etag) = put_call!(request, server, convert::server_from_wire, [institution, id]);
+    async fn put_server(
+        &self,
+        request: Request<wire::PutServerRequest>,
+    ) -> Result<Response<wire::PutServerResponse>, Status> {
+        let (caller, row, etag) = put_call!(
+            request,
+            server,
+            convert::server_from_wire,
+            [institution, id]
+        );
         let stored = self.0.put_server(&caller, row, etag).await?;
-        Ok(Response::new(wire::PutServerResponse { server: Some(present_server(&stored)) }))
+        Ok(Response::new(wire::PutServerResponse {
+            server: Some(present_server(&stored)),
+        }))
     }
 
-    async fn apply_catalogue(&self, request: Request<wire::ApplyCatalogueRequest>) -> Result<Response<wire::ApplyCatalogueResponse>, Status> {
+    async fn apply_catalogue(
+        &self,
+        request: Request<wire::ApplyCatalogueRequest>,
+    ) -> Result<Response<wire::ApplyCatalogueResponse>, Status> {
         let caller = caller(&request)?;
         authorize_role(&caller, Action::CatalogueWrite).map_err(Failure::from)?;
         let message = request.into_inner();
@@ -196,9 +275,24 @@ impl CatalogueService for Catalogue {
         }
         let mut wrong = Vec::new();
         let batch = Batch {
-            institutions: read_rows("institutions", &message.institutions, convert::institution_from_wire, &mut wrong),
-            products: read_rows("products", &message.products, convert::product_from_wire, &mut wrong),
-            servers: read_rows("servers", &message.servers, convert::server_from_wire, &mut wrong),
+            institutions: read_rows(
+                "institutions",
+                &message.institutions,
+                convert::institution_from_wire,
+                &mut wrong,
+            ),
+            products: read_rows(
+                "products",
+                &message.products,
+                convert::product_from_wire,
+                &mut wrong,
+            ),
+            servers: read_rows(
+                "servers",
+                &message.servers,
+                convert::server_from_wire,
+                &mut wrong,
+            ),
         };
         if !wrong.is_empty() {
             return Err(invalid(wrong).into());

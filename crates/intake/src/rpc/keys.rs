@@ -52,29 +52,54 @@ fn bindings(messages: &[types::RoleBinding]) -> Result<Vec<RoleBinding>, Failure
             None => wrong.push(Violation {
                 field: format!("bindings[{index}]"),
                 code: "KEY_INVALID".into(),
-                detail: "name a role and a scope: all, or the id of an institution, product or team".into(),
+                detail:
+                    "name a role and a scope: all, or the id of an institution, product or team"
+                        .into(),
             }),
         }
     }
-    if wrong.is_empty() { Ok(read) } else { Err(keys::invalid(wrong)) }
+    if wrong.is_empty() {
+        Ok(read)
+    } else {
+        Err(keys::invalid(wrong))
+    }
 }
 
 #[tonic::async_trait]
 impl KeyService for Keys {
-    async fn create_api_key(&self, request: Request<wire::CreateApiKeyRequest>) -> Result<Response<wire::CreateApiKeyResponse>, Status> {
-        let call = guard(&self.0, &request, "KeyService/CreateApiKey", Action::KeyWrite, "", &request.get_ref().request_id)?;
+    async fn create_api_key(
+        &self,
+        request: Request<wire::CreateApiKeyRequest>,
+    ) -> Result<Response<wire::CreateApiKeyResponse>, Status> {
+        let call = guard(
+            &self.0,
+            &request,
+            "KeyService/CreateApiKey",
+            Action::KeyWrite,
+            "",
+            &request.get_ref().request_id,
+        )?;
         let message = request.into_inner();
         let new = NewKey {
             display_name: message.display_name,
             bindings: bindings(&message.bindings)?,
             expires_at: instant("expire_time", message.expire_time)?,
         };
-        let repeat = Repeat { key: call.replay, body_mac: call.body_mac };
+        let repeat = Repeat {
+            key: call.replay,
+            body_mac: call.body_mac,
+        };
         let made = self.0.create_key(&call.caller, new, repeat).await?;
-        Ok(Response::new(wire::CreateApiKeyResponse { api_key: Some(present(&made.key)), secret: made.secret }))
+        Ok(Response::new(wire::CreateApiKeyResponse {
+            api_key: Some(present(&made.key)),
+            secret: made.secret,
+        }))
     }
 
-    async fn list_api_keys(&self, request: Request<wire::ListApiKeysRequest>) -> Result<Response<wire::ListApiKeysResponse>, Status> {
+    async fn list_api_keys(
+        &self,
+        request: Request<wire::ListApiKeysRequest>,
+    ) -> Result<Response<wire::ListApiKeysResponse>, Status> {
         let caller = caller(&request)?;
         authorize_role(&caller, Action::KeyRead).map_err(Failure::from)?;
         let mut message = request.into_inner();
@@ -91,19 +116,34 @@ impl KeyService for Keys {
         let page = self.0.list_keys(&caller, before, size).await?;
         Ok(Response::new(wire::ListApiKeysResponse {
             api_keys: page.keys.iter().map(present).collect(),
-            next_page_token: page.next.map(|id| self.0.pages.seal_text(&id.to_string(), &bound)).unwrap_or_default(),
+            next_page_token: page
+                .next
+                .map(|id| self.0.pages.seal_text(&id.to_string(), &bound))
+                .unwrap_or_default(),
         }))
     }
 
-    async fn revoke_api_key(&self, request: Request<wire::RevokeApiKeyRequest>) -> Result<Response<wire::RevokeApiKeyResponse>, Status> {
+    async fn revoke_api_key(
+        &self,
+        request: Request<wire::RevokeApiKeyRequest>,
+    ) -> Result<Response<wire::RevokeApiKeyResponse>, Status> {
         let caller = caller(&request)?;
         authorize_role(&caller, Action::KeyWrite).map_err(Failure::from)?;
-        let id = request.get_ref().id.parse().map_err(|error: domain::id::IdError| Failure::field("id", error.to_string()))?;
+        let id = request
+            .get_ref()
+            .id
+            .parse()
+            .map_err(|error: domain::id::IdError| Failure::field("id", error.to_string()))?;
         let key = self.0.revoke_key(&caller, id).await?;
-        Ok(Response::new(wire::RevokeApiKeyResponse { api_key: Some(present(&key)) }))
+        Ok(Response::new(wire::RevokeApiKeyResponse {
+            api_key: Some(present(&key)),
+        }))
     }
 
-    async fn authenticate_api_key(&self, request: Request<wire::AuthenticateApiKeyRequest>) -> Result<Response<wire::AuthenticateApiKeyResponse>, Status> {
+    async fn authenticate_api_key(
+        &self,
+        request: Request<wire::AuthenticateApiKeyRequest>,
+    ) -> Result<Response<wire::AuthenticateApiKeyResponse>, Status> {
         let caller = caller(&request)?;
         authorize_role(&caller, Action::ServiceAuthenticate).map_err(Failure::from)?;
         let hash = <[u8; 32]>::try_from(&request.get_ref().secret_sha256[..])

@@ -36,7 +36,8 @@ const MAX_TEXT_BYTES: usize = 200;
 pub(crate) struct LedgerRpc(pub(crate) Intake);
 
 /// A stream of answers, made from what an operation hands on.
-type Answers<T, M> = Map<ReceiverStream<Result<T, Failure>>, fn(Result<T, Failure>) -> Result<M, Status>>;
+type Answers<T, M> =
+    Map<ReceiverStream<Result<T, Failure>>, fn(Result<T, Failure>) -> Result<M, Status>>;
 
 /// An event as the services hand it on: the private details stay here.
 fn present(event: StoredEvent) -> types::EventRecord {
@@ -67,7 +68,9 @@ fn present_batch(batch: Result<EventBatch, Failure>) -> Result<wire::TailEventsR
 
 fn present_due(due: Result<NextDue, Failure>) -> Result<wire::WatchNextDeadlineResponse, Status> {
     let NextDue(due) = due?;
-    Ok(wire::WatchNextDeadlineResponse { next_due_in_us: due.map(micros) })
+    Ok(wire::WatchNextDeadlineResponse {
+        next_due_in_us: due.map(micros),
+    })
 }
 
 fn micros(duration: std::time::Duration) -> u64 {
@@ -75,17 +78,25 @@ fn micros(duration: std::time::Duration) -> u64 {
 }
 
 /// Ids of one list.
-fn ids<T: std::str::FromStr<Err = IdError>>(field: &str, texts: &[String]) -> Result<Vec<T>, Failure> {
+fn ids<T: std::str::FromStr<Err = IdError>>(
+    field: &str,
+    texts: &[String],
+) -> Result<Vec<T>, Failure> {
     bounded(field, texts.len())?;
     let read = |(index, text): (usize, &String)| {
-        text.parse().map_err(|error: IdError| Failure::field(&format!("{field}[{index}]"), error.to_string()))
+        text.parse().map_err(|error: IdError| {
+            Failure::field(&format!("{field}[{index}]"), error.to_string())
+        })
     };
     texts.iter().enumerate().map(read).collect()
 }
 
 fn bounded(field: &str, entries: usize) -> Result<(), Failure> {
     if entries > MAX_ENTRIES {
-        return Err(Failure::field(field, format!("write at most {MAX_ENTRIES} entries")));
+        return Err(Failure::field(
+            field,
+            format!("write at most {MAX_ENTRIES} entries"),
+        ));
     }
     Ok(())
 }
@@ -95,10 +106,16 @@ fn filter(message: Option<types::EventFilter>) -> Result<EventFilter, Failure> {
     bounded("filter.types", message.types.len())?;
     let long = |text: &String| text.is_empty() || text.len() > MAX_TEXT_BYTES;
     if message.types.iter().any(long) {
-        return Err(Failure::field("filter.types", format!("write 1 to {MAX_TEXT_BYTES} bytes each")));
+        return Err(Failure::field(
+            "filter.types",
+            format!("write 1 to {MAX_TEXT_BYTES} bytes each"),
+        ));
     }
     if message.subject.len() > MAX_TEXT_BYTES {
-        return Err(Failure::field("filter.subject", format!("write at most {MAX_TEXT_BYTES} bytes")));
+        return Err(Failure::field(
+            "filter.subject",
+            format!("write at most {MAX_TEXT_BYTES} bytes"),
+        ));
     }
     Ok(EventFilter {
         institutions: ids("filter.institutions", &message.institutions)?,
@@ -111,7 +128,8 @@ fn filter(message: Option<types::EventFilter>) -> Result<EventFilter, Failure> {
 }
 
 fn visibility(message: Option<&wire::Visibility>) -> Result<Visibility, Failure> {
-    let message = message.ok_or_else(|| Failure::field("visibility", "say what the reader may see"))?;
+    let message =
+        message.ok_or_else(|| Failure::field("visibility", "say what the reader may see"))?;
     Ok(Visibility {
         all: message.all,
         institutions: ids("visibility.institutions", &message.institutions)?,
@@ -125,8 +143,14 @@ impl LedgerService for LedgerRpc {
     type WatchNextDeadlineStream = Answers<NextDue, wire::WatchNextDeadlineResponse>;
     type TailEventsStream = Answers<EventBatch, wire::TailEventsResponse>;
 
-    async fn run_due(&self, request: Request<wire::RunDueRequest>) -> Result<Response<wire::RunDueResponse>, Status> {
-        let outcome = self.0.run_due(&caller(&request)?, request.get_ref().limit).await?;
+    async fn run_due(
+        &self,
+        request: Request<wire::RunDueRequest>,
+    ) -> Result<Response<wire::RunDueResponse>, Status> {
+        let outcome = self
+            .0
+            .run_due(&caller(&request)?, request.get_ref().limit)
+            .await?;
         Ok(Response::new(wire::RunDueResponse {
             ran: outcome.ran,
             more: outcome.more,
@@ -135,12 +159,20 @@ impl LedgerService for LedgerRpc {
         }))
     }
 
-    async fn watch_next_deadline(&self, request: Request<wire::WatchNextDeadlineRequest>) -> Result<Response<Self::WatchNextDeadlineStream>, Status> {
+    async fn watch_next_deadline(
+        &self,
+        request: Request<wire::WatchNextDeadlineRequest>,
+    ) -> Result<Response<Self::WatchNextDeadlineStream>, Status> {
         let deadlines = self.0.watch_next_deadline(&caller(&request)?)?;
-        Ok(Response::new(ReceiverStream::new(deadlines).map(present_due as fn(_) -> _)))
+        Ok(Response::new(
+            ReceiverStream::new(deadlines).map(present_due as fn(_) -> _),
+        ))
     }
 
-    async fn tail_events(&self, request: Request<wire::TailEventsRequest>) -> Result<Response<Self::TailEventsStream>, Status> {
+    async fn tail_events(
+        &self,
+        request: Request<wire::TailEventsRequest>,
+    ) -> Result<Response<Self::TailEventsStream>, Status> {
         let caller = caller(&request)?;
         authorize_role(&caller, Action::ServiceEvents).map_err(Failure::from)?;
         let message = request.into_inner();
@@ -150,11 +182,19 @@ impl LedgerService for LedgerRpc {
             visible: visibility(message.visibility.as_ref())?,
             limit: message.batch_size,
         };
-        let batches = self.0.tail_events(&caller, query, message.until_head).await?;
-        Ok(Response::new(ReceiverStream::new(batches).map(present_batch as fn(_) -> _)))
+        let batches = self
+            .0
+            .tail_events(&caller, query, message.until_head)
+            .await?;
+        Ok(Response::new(
+            ReceiverStream::new(batches).map(present_batch as fn(_) -> _),
+        ))
     }
 
-    async fn read_events(&self, request: Request<wire::ReadEventsRequest>) -> Result<Response<wire::ReadEventsResponse>, Status> {
+    async fn read_events(
+        &self,
+        request: Request<wire::ReadEventsRequest>,
+    ) -> Result<Response<wire::ReadEventsResponse>, Status> {
         let caller = caller(&request)?;
         authorize_role(&caller, Action::ServiceEvents).map_err(Failure::from)?;
         let message = request.into_inner();
@@ -172,7 +212,10 @@ impl LedgerService for LedgerRpc {
         }))
     }
 
-    async fn get_feed(&self, request: Request<wire::GetFeedRequest>) -> Result<Response<wire::GetFeedResponse>, Status> {
+    async fn get_feed(
+        &self,
+        request: Request<wire::GetFeedRequest>,
+    ) -> Result<Response<wire::GetFeedResponse>, Status> {
         let feed = self.0.feed_facts(&caller(&request)?).await?;
         Ok(Response::new(wire::GetFeedResponse {
             epoch: feed.epoch,

@@ -12,7 +12,9 @@ use proto::intake::v1::{
 };
 use tonic::service::Routes;
 
-use super::{catalogue::Catalogue, grants::Grants, keys::Keys, ledger::LedgerRpc, requests::Requests};
+use super::{
+    catalogue::Catalogue, grants::Grants, keys::Keys, ledger::LedgerRpc, requests::Requests,
+};
 use crate::operations::Intake;
 
 /// Their full names.

@@ -98,7 +98,9 @@ impl Row for Server {
     fn name_needs(&self, needs: &mut Needs) {
         needs.institutions.push(self.institution.clone());
         needs.products.push(self.product.clone());
-        needs.servers.push((self.institution.clone(), self.id.clone()));
+        needs
+            .servers
+            .push((self.institution.clone(), self.id.clone()));
     }
 
     fn find<'w>(&self, work: &'w Work<'_>) -> Option<&'w Versioned<Self>> {

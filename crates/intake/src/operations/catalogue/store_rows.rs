@@ -68,17 +68,29 @@ enum Outcome {
 }
 
 fn violation(field: String, detail: &str) -> Violation {
-    Violation { field, code: "CATALOGUE_INVALID".into(), detail: detail.to_owned() }
+    Violation {
+        field,
+        code: "CATALOGUE_INVALID".into(),
+        detail: detail.to_owned(),
+    }
 }
 
 /// Rows that cannot be stored, with every field that is wrong.
 pub(crate) fn invalid(violations: Vec<Violation>) -> Failure {
-    Failure { reason: "CATALOGUE_INVALID".into(), ..Failure::fields(violations) }
+    Failure {
+        reason: "CATALOGUE_INVALID".into(),
+        ..Failure::fields(violations)
+    }
 }
 
 impl Intake {
     /// Creates or replaces an institution.
-    pub(crate) async fn put_institution(&self, caller: &Principal, row: Institution, etag: String) -> Result<Versioned<Institution>, Failure> {
+    pub(crate) async fn put_institution(
+        &self,
+        caller: &Principal,
+        row: Institution,
+        etag: String,
+    ) -> Result<Versioned<Institution>, Failure> {
         let id = row.id.clone();
         let stored = self.put_row(caller, row, etag, |_| Vec::new()).await?;
         self.catalogue.forget(&[id], &[], &[]);
@@ -86,7 +98,12 @@ impl Intake {
     }
 
     /// Creates or replaces a product.
-    pub(crate) async fn put_product(&self, caller: &Principal, row: Product, etag: String) -> Result<Versioned<Product>, Failure> {
+    pub(crate) async fn put_product(
+        &self,
+        caller: &Principal,
+        row: Product,
+        etag: String,
+    ) -> Result<Versioned<Product>, Failure> {
         let id = row.id.clone();
         let stored = self.put_row(caller, row, etag, |_| Vec::new()).await?;
         self.catalogue.forget(&[], &[id], &[]);
@@ -94,7 +111,12 @@ impl Intake {
     }
 
     /// Creates or replaces a server.
-    pub(crate) async fn put_server(&self, caller: &Principal, row: Server, etag: String) -> Result<Versioned<Server>, Failure> {
+    pub(crate) async fn put_server(
+        &self,
+        caller: &Principal,
+        row: Server,
+        etag: String,
+    ) -> Result<Versioned<Server>, Failure> {
         let institution = row.institution.clone();
         let server = row.clone();
         let check = move |work: &Work<'_>| dangling(&server, "server", work, &Batch::default());
@@ -103,7 +125,13 @@ impl Intake {
         Ok(stored)
     }
 
-    async fn put_row<R: Row>(&self, caller: &Principal, row: R, etag: String, check: impl Fn(&Work<'_>) -> Vec<Violation> + Send + 'static) -> Result<Versioned<R>, Failure> {
+    async fn put_row<R: Row>(
+        &self,
+        caller: &Principal,
+        row: R,
+        etag: String,
+        check: impl Fn(&Work<'_>) -> Vec<Violation> + Send + 'static,
+    ) -> Result<Versioned<R>, Failure> {
         authorize_role(caller, Action::CatalogueWrite)?;
         let actor = caller.actor();
         let mut needs = Needs::default();
@@ -124,16 +152,29 @@ impl Intake {
     }
 
     /// Stores every row of the batch that differs from what is stored; all or none.
-    pub(crate) async fn apply_catalogue(&self, caller: &Principal, batch: Batch) -> Result<Applied, Failure> {
+    pub(crate) async fn apply_catalogue(
+        &self,
+        caller: &Principal,
+        batch: Batch,
+    ) -> Result<Applied, Failure> {
         authorize_role(caller, Action::CatalogueWrite)?;
         let twice = doubles(&batch);
         if !twice.is_empty() {
             return Err(invalid(twice));
         }
         let mut needs = Needs::default();
-        batch.institutions.iter().for_each(|row| row.name_needs(&mut needs));
-        batch.products.iter().for_each(|row| row.name_needs(&mut needs));
-        batch.servers.iter().for_each(|row| row.name_needs(&mut needs));
+        batch
+            .institutions
+            .iter()
+            .for_each(|row| row.name_needs(&mut needs));
+        batch
+            .products
+            .iter()
+            .for_each(|row| row.name_needs(&mut needs));
+        batch
+            .servers
+            .iter()
+            .for_each(|row| row.name_needs(&mut needs));
         let institutions: Vec<_> = needs.institutions.clone();
         let products: Vec<_> = needs.products.clone();
         let actor = caller.actor();
@@ -144,7 +185,9 @@ impl Intake {
                     .servers
                     .iter()
                     .enumerate()
-                    .flat_map(|(index, server)| dangling(server, &format!("servers[{index}]"), work, &batch))
+                    .flat_map(|(index, server)| {
+                        dangling(server, &format!("servers[{index}]"), work, &batch)
+                    })
                     .collect();
                 if !wrong.is_empty() {
                     return Err(invalid(wrong));
@@ -156,12 +199,18 @@ impl Intake {
                 Ok(applied)
             })
             .await?;
-        self.catalogue.forget(&institutions, &products, &institutions);
+        self.catalogue
+            .forget(&institutions, &products, &institutions);
         Ok(applied)
     }
 }
 
-fn apply<R: Row>(rows: &[R], actor: &Actor, work: &mut Work<'_>, applied: &mut Applied) -> Result<(), Failure> {
+fn apply<R: Row>(
+    rows: &[R],
+    actor: &Actor,
+    work: &mut Work<'_>,
+    applied: &mut Applied,
+) -> Result<(), Failure> {
     for row in rows {
         let (stored, outcome) = prepare(row, Guard::Overwrite, work)?;
         match outcome {
@@ -178,7 +227,11 @@ fn apply<R: Row>(rows: &[R], actor: &Actor, work: &mut Work<'_>, applied: &mut A
 }
 
 /// The row as it will be stored, and whether that is a change.
-fn prepare<R: Row>(row: &R, guard: Guard<'_>, work: &Work<'_>) -> Result<(Versioned<R>, Outcome), Failure> {
+fn prepare<R: Row>(
+    row: &R,
+    guard: Guard<'_>,
+    work: &Work<'_>,
+) -> Result<(Versioned<R>, Outcome), Failure> {
     let stored = row.find(work);
     if let Some(same) = stored.filter(|stored| stored.value == *row) {
         return Ok((same.clone(), Outcome::Unchanged));
@@ -192,8 +245,18 @@ fn prepare<R: Row>(row: &R, guard: Guard<'_>, work: &Work<'_>) -> Result<(Versio
             _ => return Err(Refusal::EtagMismatch.into()),
         }
     }
-    let outcome = if seen.is_some() { Outcome::Updated } else { Outcome::Created };
-    Ok((Versioned { value: row.clone(), version: seen.unwrap_or(0) + 1 }, outcome))
+    let outcome = if seen.is_some() {
+        Outcome::Updated
+    } else {
+        Outcome::Created
+    };
+    Ok((
+        Versioned {
+            value: row.clone(),
+            version: seen.unwrap_or(0) + 1,
+        },
+        outcome,
+    ))
 }
 
 fn stage<R: Row>(stored: Versioned<R>, actor: &Actor, work: &mut Work<'_>) {
@@ -206,7 +269,12 @@ fn stage<R: Row>(stored: Versioned<R>, actor: &Actor, work: &mut Work<'_>) {
 fn dangling(server: &Server, row: &str, work: &Work<'_>, batch: &Batch) -> Vec<Violation> {
     let mut wrong = Vec::new();
     let stored = work.institution(&server.institution).is_some();
-    if !stored && !batch.institutions.iter().any(|row| row.id == server.institution) {
+    if !stored
+        && !batch
+            .institutions
+            .iter()
+            .any(|row| row.id == server.institution)
+    {
         let detail = format!("there is no institution '{}'", server.institution);
         wrong.push(violation(format!("{row}.institution"), &detail));
     }
@@ -242,14 +310,24 @@ mod tests {
     use super::*;
 
     fn institution(id: &str) -> Institution {
-        Institution { id: id.parse().unwrap(), display_name: id.into(), time_zone: "Europe/London".parse().unwrap() }
+        Institution {
+            id: id.parse().unwrap(),
+            display_name: id.into(),
+            time_zone: "Europe/London".parse().unwrap(),
+        }
     }
 
     #[test]
     fn a_row_that_is_there_twice_is_named() {
         let rows = ["north", "south", "north"].map(institution).to_vec();
-        let wrong = doubles(&Batch { institutions: rows, ..Batch::default() });
-        let fields: Vec<_> = wrong.iter().map(|violation| violation.field.as_str()).collect();
+        let wrong = doubles(&Batch {
+            institutions: rows,
+            ..Batch::default()
+        });
+        let fields: Vec<_> = wrong
+            .iter()
+            .map(|violation| violation.field.as_str())
+            .collect();
         assert_eq!(fields, ["institutions[2].id"]);
     }
 }

@@ -51,10 +51,23 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    pub(super) fn new(intake: Intake, query: Query, until: Option<u64>, sender: mpsc::Sender<Result<EventBatch, Failure>>) -> Self {
+    pub(super) fn new(
+        intake: Intake,
+        query: Query,
+        until: Option<u64>,
+        sender: mpsc::Sender<Result<EventBatch, Failure>>,
+    ) -> Self {
         let position = query.after_position;
         let told_at = intake.clock.monotonic();
-        Self { intake, query, until, sender, position, told: position, told_at }
+        Self {
+            intake,
+            query,
+            until,
+            sender,
+            position,
+            told: position,
+            told_at,
+        }
     }
 
     pub(super) async fn run(mut self) {
@@ -70,7 +83,12 @@ impl Tail {
         loop {
             // Seen before the page is read: a commit in between wakes the next round.
             wakes.borrow_and_update();
-            let Query { filter, visible, limit, .. } = &self.query;
+            let Query {
+                filter,
+                visible,
+                limit,
+                ..
+            } = &self.query;
             let page = store.events(self.position, filter, visible, *limit).await;
             let page = page.map_err(|error| store_failure(&error))?;
             let moved = page.position > self.position;
@@ -98,7 +116,8 @@ impl Tail {
         let over = self.until.is_some_and(|until| self.position >= until);
         let now = self.intake.clock.monotonic();
         let found = !events.is_empty();
-        let bookmark = self.position > self.told && (over || now.saturating_sub(self.told_at) >= BOOKMARK_EVERY);
+        let bookmark = self.position > self.told
+            && (over || now.saturating_sub(self.told_at) >= BOOKMARK_EVERY);
         if found || bookmark {
             for batch in fit(events, self.position) {
                 self.told = batch.position;

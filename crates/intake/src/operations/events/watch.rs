@@ -47,7 +47,9 @@ impl Watch {
         loop {
             if told != Some(due) {
                 // Room first, the clock after: what waits for a slow reader would be wrong by then.
-                let Ok(room) = self.sender.reserve().await else { return Ok(()) };
+                let Ok(room) = self.sender.reserve().await else {
+                    return Ok(());
+                };
                 let now = store.now().await.map_err(|error| store_failure(&error))?;
                 room.send(Ok(NextDue(due.map(|due| due.since(now)))));
                 told = Some(due);
@@ -64,6 +66,11 @@ impl Watch {
     }
 
     async fn read(&self) -> Result<Option<Instant>, Failure> {
-        self.intake.ledger.store().earliest_due().await.map_err(|error| store_failure(&error))
+        self.intake
+            .ledger
+            .store()
+            .earliest_due()
+            .await
+            .map_err(|error| store_failure(&error))
     }
 }
