@@ -129,6 +129,9 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
+    /// Trusted networks, peer, lines of the header, then the expected address and whether it was forwarded.
+    type Case<'c> = (&'c [&'c str], &'c str, &'c [&'c str], &'c str, bool);
+
     fn client(trusted: &[&str], header: &str, peer: &str, lines: &[&str]) -> (String, bool) {
         let trusted: Vec<String> = trusted.iter().map(|text| (*text).to_owned()).collect();
         let trust = Trust::new(&trusted, header).unwrap();
@@ -154,7 +157,7 @@ mod tests {
     #[test]
     fn only_what_trusted_proxies_say_is_believed() {
         let proxies = ["10.0.0.0/8", "fd00::/8"];
-        let cases: [(&[&str], &str, &[&str], &str, bool); 11] = [
+        let cases: [Case<'_>; 11] = [
             // Nobody is trusted: the peer.
             (&[], "9.9.9.9:1", &["1.1.1.1"], "9.9.9.9", false),
             // A stranger forges the header.

@@ -25,7 +25,7 @@ use proto::error::{Failure, Kind};
 use service_kit::admin::Readiness;
 use service_kit::clock::Clock;
 use service_kit::shutdown::Shutdown;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
 use crate::address::{ClientAddress, Trust};
@@ -35,7 +35,7 @@ use crate::call::{self, Asked};
 use crate::cors::Origins;
 use crate::grpc;
 use crate::limits::{Rate, client_network};
-use crate::observe::{Call, Measured};
+use crate::observe::{Call, Measured, OpenStream};
 use crate::pages;
 use crate::problem::Problem;
 use crate::routes::{Lookup, Operation, Routes};
@@ -194,14 +194,14 @@ impl Edge {
         let schema = &self.routes.schema;
         let message = call::message(schema, operation, &asked)?;
         if operation.streaming {
-            let permit = self.stream_permit().map_err(told)?;
+            let open = self.open_stream().map_err(told)?;
             let message = sse::resume(schema, operation, &parts.headers, message);
             let answers = self
                 .backends
                 .stream(operation, message, caller.as_deref(), client);
             let answers = answers.await.map_err(told)?;
             return Ok(sse::response(
-                self, index, asked.path, caller, answers, permit,
+                self, index, asked.path, caller, answers, open,
             ));
         }
         let answer = match self.backends.channel(operation.backend) {
@@ -236,12 +236,13 @@ impl Edge {
     }
 
     /// A place among the open streams.
-    pub(crate) fn stream_permit(&self) -> Result<OwnedSemaphorePermit, Failure> {
+    pub(crate) fn open_stream(&self) -> Result<OpenStream, Failure> {
         if self.shutdown.is_requested() {
             return Err(Failure::unavailable("the gateway stops; resume elsewhere"));
         }
         Arc::clone(&self.streams)
             .try_acquire_owned()
+            .map(|permit| self.measured.stream(permit))
             .map_err(|_| Failure::unavailable("too many streams are open; try again"))
     }
 

@@ -18,7 +18,6 @@ use http::header::{CONTENT_TYPE, TE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::Frame;
 use proto::error::{Failure, Kind};
-use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::server::UnaryService;
@@ -30,6 +29,7 @@ use crate::auth::Caller;
 use crate::backend::{BytesCodec, CLIENT_ADDRESS_METADATA};
 use crate::clients;
 use crate::edge::Edge;
+use crate::observe::OpenStream;
 use crate::routes::Operation;
 use crate::sse::{Ended, EndedFuture, ended};
 
@@ -109,9 +109,9 @@ async fn forward(
     caller: Option<Arc<Caller>>,
     client: ClientAddress,
 ) -> Response<Body> {
-    let permit = if operation.streaming {
-        match edge.stream_permit() {
-            Ok(permit) => Some(permit),
+    let open = if operation.streaming {
+        match edge.open_stream() {
+            Ok(open) => Some(open),
             Err(failure) => return failure.into_status().into_http(),
         }
     } else {
@@ -155,14 +155,14 @@ async fn forward(
                 .into_http();
         }
     };
-    match permit {
+    match open {
         None => response,
-        Some(permit) => response.map(|body| {
+        Some(open) => response.map(|body| {
             Body::new(Guarded {
                 body,
                 ended: ended(edge, caller),
                 over: false,
-                _permit: permit,
+                _open: open,
             })
         }),
     }
@@ -226,7 +226,7 @@ struct Guarded {
     body: Body,
     ended: EndedFuture,
     over: bool,
-    _permit: OwnedSemaphorePermit,
+    _open: OpenStream,
 }
 
 impl http_body::Body for Guarded {

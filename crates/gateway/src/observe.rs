@@ -1,7 +1,9 @@
 //! One span and one measurement for every request.
 //!
 //! Role: continues the caller's trace (W3C) and counts by operation, method and status.
-//! Invariants: labels are bounded: a path that is no operation is `other`; a stream is counted when it is opened.
+//! Invariants: labels are bounded: a path that is no operation is `other`; a stream is counted when it is opened, and
+//! for as long as it is open in `portreeve_http_streams`. A gRPC call counts under its operation with its HTTP status;
+//! its own status is in `portreeve_rpc_duration_seconds`.
 //! Failure story: none of its own.
 
 use std::sync::Arc;
@@ -10,8 +12,9 @@ use std::time::Duration;
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::Histogram;
+use opentelemetry::metrics::{Histogram, UpDownCounter};
 use service_kit::telemetry;
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::{Span, field};
 
 use crate::routes::Routes;
@@ -20,6 +23,7 @@ use crate::routes::Routes;
 #[derive(Debug)]
 pub(crate) struct Measured {
     seconds: Histogram<f64>,
+    streams: UpDownCounter<i64>,
     labels: Vec<Arc<str>>,
     other: Arc<str>,
 }
@@ -40,12 +44,25 @@ impl Measured {
                 "Time from a request's head to its response's head, by route, method and status.",
                 telemetry::DURATION_SECONDS,
             ),
+            streams: telemetry::meter()
+                .i64_up_down_counter("portreeve_http_streams")
+                .with_description("Streams of events that are open.")
+                .build(),
             labels: routes
                 .operations
                 .iter()
                 .map(|operation| Arc::from(operation.template.as_str()))
                 .collect(),
             other: Arc::from("other"),
+        }
+    }
+
+    /// Counts a stream until what is returned is dropped.
+    pub(crate) fn stream(&self, permit: OwnedSemaphorePermit) -> OpenStream {
+        self.streams.add(1, &[]);
+        OpenStream {
+            streams: self.streams.clone(),
+            _permit: permit,
         }
     }
 
@@ -67,6 +84,19 @@ impl Measured {
             route: Arc::clone(&self.other),
             started,
         }
+    }
+}
+
+/// A place among the open streams.
+#[derive(Debug)]
+pub(crate) struct OpenStream {
+    streams: UpDownCounter<i64>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.streams.add(-1, &[]);
     }
 }
 

@@ -273,7 +273,8 @@ pub(crate) fn status_of_reason(reason: &str) -> Option<StatusCode> {
         | "GRANT_PERMANENT"
         | "LAST_ADMINISTRATOR_KEY"
         | "SUBSCRIPTION_EXISTS"
-        | "SECRET_ALREADY_SHOWN" => StatusCode::CONFLICT,
+        | "SECRET_ALREADY_SHOWN"
+        | "ALREADY_EXISTS" => StatusCode::CONFLICT,
         "CURSOR_EPOCH_ENDED" => StatusCode::GONE,
         "ETAG_MISMATCH" => StatusCode::PRECONDITION_FAILED,
         "BODY_TOO_LARGE" => StatusCode::PAYLOAD_TOO_LARGE,
@@ -297,7 +298,8 @@ pub(crate) fn status_of_reason(reason: &str) -> Option<StatusCode> {
         | "TOO_MANY_ROWS"
         | "WEBHOOK_URL_REFUSED"
         | "EXTENSION_NOT_LATER"
-        | "EFFECTIVE_TIME_OUT_OF_RANGE" => StatusCode::BAD_REQUEST,
+        | "EFFECTIVE_TIME_OUT_OF_RANGE"
+        | "POSITION_AHEAD" => StatusCode::BAD_REQUEST,
         other if other == "NOT_FOUND" || other.ends_with("_NOT_FOUND") => StatusCode::NOT_FOUND,
         _ => return None,
     })

@@ -19,7 +19,6 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response};
 use proto::error::{Failure, Kind};
 use service_kit::clock::Clock;
-use tokio::sync::OwnedSemaphorePermit;
 use tonic::Streaming;
 
 use crate::auth::Caller;
@@ -28,6 +27,7 @@ use crate::edge::Edge;
 use crate::json::read::put_bytes;
 use crate::json::schema::{Kind as FieldKind, Schema};
 use crate::json::write::{self, Malformed, Raw, find, next};
+use crate::observe::OpenStream;
 use crate::problem::Problem;
 use crate::routes::{Feed, Operation};
 
@@ -96,7 +96,7 @@ pub(crate) fn response(
     instance: &str,
     caller: Option<Arc<Caller>>,
     answers: Streaming<Bytes>,
-    permit: OwnedSemaphorePermit,
+    open: OpenStream,
 ) -> Response<Body> {
     let state = State {
         clock: edge.clock.clone(),
@@ -106,7 +106,7 @@ pub(crate) fn response(
         instance: instance.to_owned(),
         answers,
         over: false,
-        _permit: permit,
+        _open: open,
     };
     let first = stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from_static(
         PREAMBLE,
@@ -129,7 +129,7 @@ struct State {
     answers: Streaming<Bytes>,
     ended: EndedFuture,
     over: bool,
-    _permit: OwnedSemaphorePermit,
+    _open: OpenStream,
 }
 
 fn events(state: State) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> {

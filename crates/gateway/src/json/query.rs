@@ -31,7 +31,8 @@ pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, 
 
 /// Percent-decodes; `+` is a space in queries. What is no valid encoding, or no UTF-8, stays or becomes U+FFFD.
 pub(crate) fn decode(text: &str, plus_is_space: bool) -> Cow<'_, str> {
-    if !text.contains('%') && !(plus_is_space && text.contains('+')) {
+    let is_encoded = text.contains('%') || (plus_is_space && text.contains('+'));
+    if !is_encoded {
         return Cow::Borrowed(text);
     }
     let bytes = text.as_bytes();

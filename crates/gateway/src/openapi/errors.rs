@@ -106,9 +106,8 @@ fn words(reason: &str) -> String {
         .map(|index| ERROR_PAGES[index].1)
         .unwrap_or_default();
     page.lines()
-        .map(str::trim)
-        .find(|line| !line.is_empty() && !line.starts_with('#'))
-        .map_or_else(|| title(reason), str::to_owned)
+        .find_map(|line| line.strip_prefix("**What it means.** "))
+        .map_or_else(|| title(reason), |words| words.replace('`', "'"))
 }
 
 /// The schema of a problem document.

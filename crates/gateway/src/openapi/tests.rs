@@ -201,6 +201,32 @@ fn seen(routes: &Routes, id: MessageId, names: &mut BTreeSet<String>) {
 }
 
 #[test]
+fn every_reason_has_a_page_that_tells_the_same_status() {
+    let document = document(&routes());
+    let pages = crate::pages::ERROR_PAGES;
+    for (reason, example) in document["components"]["examples"].as_object().unwrap() {
+        let page = pages.iter().find(|(name, _)| name == reason);
+        let (_, page) = page.unwrap_or_else(|| unreachable!("{reason} has no page"));
+        let line = page
+            .lines()
+            .find(|line| line.starts_with("Status: "))
+            .unwrap();
+        let told: u16 = line["Status: ".len()..][..3].parse().unwrap();
+        assert_eq!(example["value"]["status"], told, "{reason}");
+    }
+    for (reason, page) in pages {
+        if let Some(line) = page.lines().find(|line| line.starts_with("Status: ")) {
+            let given = crate::problem::status_of_reason(reason).map(|status| status.as_u16());
+            assert_eq!(
+                given,
+                line["Status: ".len()..][..3].parse().ok(),
+                "{reason}"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_page_lists_every_operation() {
     let routes = routes();
     let page = super::page(&routes);

@@ -161,7 +161,7 @@ impl Routes {
     }
 
     /// The operation of an HTTP request.
-    pub(crate) fn find<'r, 'p>(&'r self, method: &Method, path: &'p str) -> Lookup<'p> {
+    pub(crate) fn find<'p>(&self, method: &Method, path: &'p str) -> Lookup<'p> {
         self.tree.find(method, path)
     }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::Request;
-use proto::intake::v1::ListInstitutionsResponse;
+use proto::intake::v1::{AuthenticateApiKeyResponse, ListInstitutionsResponse};
 use serde_json::{Value, json};
+use service_kit::channel::{Target, connect};
 
 use crate::house::{House, SECRET, house, house_with, request};
 
@@ -69,6 +70,69 @@ async fn a_key_is_asked_about_once_a_second_and_a_revoked_one_stops_within_it() 
     house.fake.know(SECRET, "key:portal");
     house.time.advance(Duration::from_secs(1));
     assert_eq!(again().await.status, 200);
+}
+
+#[tokio::test]
+async fn an_intake_that_cannot_answer_is_no_refusal_and_is_asked_again() {
+    let house = house().await;
+    open(&house);
+    let away = |_: &crate::house::Question| {
+        Err::<AuthenticateApiKeyResponse, _>(tonic::Status::unavailable("tcp connect error"))
+    };
+    house.fake.answer("AuthenticateApiKey", away);
+    for _ in 0..2 {
+        let answered = house
+            .ask(request("GET", "/v1/institutions", &Value::Null))
+            .await;
+        assert_eq!(
+            (answered.status, &answered.json["code"]),
+            (503, &json!("UNAVAILABLE"))
+        );
+        assert_eq!(answered.header("retry-after"), "1");
+    }
+    assert_eq!(house.fake.lookups(), 2);
+    // Neither is a gateway that intake does not believe.
+    house.fake.answer("AuthenticateApiKey", |_| {
+        Err::<AuthenticateApiKeyResponse, _>(tonic::Status::unauthenticated("expired token"))
+    });
+    let answered = house
+        .ask(request("GET", "/v1/institutions", &Value::Null))
+        .await;
+    assert_eq!(answered.status, 503);
+}
+
+#[tokio::test]
+async fn the_port_speaks_http_1_and_grpc_and_knows_its_peer() {
+    use proto::gateway::v1::GetClientAddressRequest;
+    use proto::gateway::v1::gateway_service_client::GatewayServiceClient;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let house = house().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(service_kit::serve::serve_http(
+        listener,
+        house.router.clone(),
+        house.trigger.shutdown(),
+        service_kit::serve::HttpLimits::default(),
+    ));
+    let target = Target::Tcp(format!("http://{address}").parse().unwrap());
+    let mut client = GatewayServiceClient::new(connect(target, None));
+    let seen = client
+        .get_client_address(GetClientAddressRequest {})
+        .await
+        .unwrap();
+    assert_eq!(seen.into_inner().address, "127.0.0.1");
+    let mut plain = tokio::net::TcpStream::connect(address).await.unwrap();
+    let asked = b"GET /v1/clientAddress HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    plain.write_all(asked).await.unwrap();
+    let mut answered = String::new();
+    plain.read_to_string(&mut answered).await.unwrap();
+    assert!(answered.starts_with("HTTP/1.1 200"), "{answered}");
+    assert!(answered.contains("\"address\":\"127.0.0.1\""), "{answered}");
+    drop(client);
+    house.trigger.trigger();
+    serving.await.unwrap().unwrap();
 }
 
 #[tokio::test]
