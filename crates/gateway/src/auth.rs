@@ -93,6 +93,8 @@ struct Answer {
 struct Slot {
     answer: Mutex<Option<Answer>>,
     turn: tokio::sync::Mutex<()>,
+    /// How often intake did not answer, and what it was last: for those who waited meanwhile.
+    unanswered: Mutex<(u64, Option<Failure>)>,
 }
 
 /// Answers who calls.
@@ -123,10 +125,17 @@ impl Authenticator {
         if let Some(answer) = self.remembered(&slot) {
             return answer;
         }
+        let seen = lock(&slot.unanswered).0;
         let _turn = slot.turn.lock().await;
-        // Whoever had the turn before has asked meanwhile.
+        // Whoever had the turn before has asked meanwhile; a failure is shared by all who waited for it, or each of
+        // them would wait for its own.
         if let Some(answer) = self.remembered(&slot) {
             return answer;
+        }
+        if let (now, Some(failure)) = &*lock(&slot.unanswered)
+            && *now != seen
+        {
+            return Err(failure.clone());
         }
         let at = self.clock.monotonic();
         let caller = match self.keys.owner(digest).await {
@@ -140,9 +149,11 @@ impl Authenticator {
             Err(failure) if failure.reason == "KEY_UNKNOWN" => Err(unknown()),
             Err(failure) => {
                 tracing::warn!(reason = %failure.reason, "intake did not say whose key it is");
-                return Err(Failure::unavailable(
-                    "your key cannot be checked at the moment; try again",
-                ));
+                let words = "your key cannot be checked at the moment; try again";
+                let failure = Failure::unavailable(words);
+                let mut unanswered = lock(&slot.unanswered);
+                *unanswered = (unanswered.0 + 1, Some(failure.clone()));
+                return Err(failure);
             }
         };
         *lock(&slot.answer) = Some(Answer {

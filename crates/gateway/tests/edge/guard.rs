@@ -91,6 +91,11 @@ async fn an_intake_that_cannot_answer_is_no_refusal_and_is_asked_again() {
         assert_eq!(answered.header("retry-after"), "1");
     }
     assert_eq!(house.fake.lookups(), 2);
+    // All who wait for the same answer share it.
+    let asks = (0..20).map(|_| house.ask(request("GET", "/v1/institutions", &Value::Null)));
+    let answered = futures::future::join_all(asks).await;
+    assert!(answered.iter().all(|answered| answered.status == 503));
+    assert_eq!(house.fake.lookups(), 3);
     // Neither is a gateway that intake does not believe.
     house.fake.answer("AuthenticateApiKey", |_| {
         Err::<AuthenticateApiKeyResponse, _>(tonic::Status::unauthenticated("expired token"))
