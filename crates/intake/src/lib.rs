@@ -18,5 +18,5 @@ mod start;
 mod store;
 
 pub use settings::{SETTINGS, Settings, SettingsError};
-pub use start::{Deps, Handle, StartError, start};
+pub use start::{Deps, Handle, StartError, migrate, start};
 pub use store::StoreError;

@@ -115,6 +115,14 @@ pub async fn start(
     Ok((parts, Handle { intake }))
 }
 
+/// Brings the store to this version's shape, and nothing else.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be opened or migrated.
+pub async fn migrate(location: &StoreLocation, clock: Clock) -> Result<(), StoreError> {
+    store::open(location, clock).await.map(drop)
+}
+
 fn register_readiness(readiness: &Readiness, store: Arc<dyn Store>) {
     readiness.register("intake store", move || {
         let store = Arc::clone(&store);
