@@ -9,11 +9,12 @@
 //! Failure story: RFC 9457 problem documents for HTTP, statuses with details for gRPC; every code has a page under
 //! `/errors`.
 //!
-//! The way of a request: `edge` (span, limits, credential) → `routes` (which operation) → `call` and `json` (message)
-//! → `backend` (identity, deadline, call) → `json` (answer) or `problem`. Streams leave through `sse`, gRPC through
-//! `grpc`.
+//! The way of a request: `answer` (span, limits) → `routes` (which operation) → `edge` and `auth` (who) → `call` and
+//! `json` (message) → `backend` (identity, deadline, call) → `json` (answer) or `problem`. Streams leave through `sse`,
+//! gRPC through `grpc`.
 
 mod address;
+mod answer;
 mod auth;
 mod backend;
 mod call;
@@ -25,6 +26,7 @@ mod json;
 mod limits;
 mod observe;
 mod openapi;
+mod outside;
 mod pages;
 mod problem;
 mod routes;
@@ -34,6 +36,7 @@ mod start;
 
 pub use json::schema::SchemaError;
 pub use openapi::openapi;
+pub use outside::{OutsideError, message_from_json, message_to_json};
 pub use routes::ContractError;
 pub use settings::{SETTINGS, Settings};
 pub use start::{Deps, Gateway, StartError, start};
