@@ -11,6 +11,7 @@
 //!
 //! Where to begin: [`start`], then `rpc/follow.rs` for streams and `webhook/expand.rs` for webhooks.
 
+pub mod asyncapi;
 pub mod envelope;
 pub mod error;
 pub mod feed;
