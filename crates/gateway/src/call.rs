@@ -18,7 +18,8 @@ use serde_json::Value;
 use crate::json::query;
 use crate::json::read::{FieldError, Place, Reader, put_bytes};
 use crate::json::schema::{Kind, MessageId, Schema};
-use crate::json::write::{self, Malformed, find};
+use crate::json::wire::{Malformed, Raw, find};
+use crate::json::write;
 use crate::problem::Problem;
 use crate::routes::{BodyField, Operation, Routes};
 
@@ -185,7 +186,7 @@ pub(crate) fn wait(schema: &Schema, operation: &Operation, message: &[u8]) -> Du
     };
     let number = schema.message(operation.input).fields[index].number;
     match find(message, number) {
-        Ok(Some(write::Raw::Varint(seconds))) => Duration::from_secs(seconds).min(MAX_WAIT),
+        Ok(Some(Raw::Varint(seconds))) => Duration::from_secs(seconds).min(MAX_WAIT),
         _ => Duration::ZERO,
     }
 }

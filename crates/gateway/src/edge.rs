@@ -1,45 +1,31 @@
-//! One request, from the first byte to the last.
+//! What requests share: the table of operations, the services, the limits, and who may pass.
 //!
-//! Role: what every request goes through, in this order: span and measurement, length of the URI, client address, rate
-//! of the address, gRPC or HTTP, operation, credential, rate of the key, body, call.
-//! Owner: made once by `start`; shared by all requests; holds no business state.
-//! Invariants: nobody reaches a service without a credential, except operations that need none; every answer is
-//! counted once; a panic is one 500.
-//! Failure story: a [`Problem`] for HTTP, a status for gRPC.
+//! Role: the state behind every request, and the two questions that HTTP and gRPC ask of it: who calls, and is there
+//! room.
+//! Owner: made once by `start`; holds no business state.
+//! Invariants: nobody reaches a service without a credential, except operations that need none.
+//! Failure story: a [`Failure`], which each side spells its own way.
 
-use std::borrow::Cow;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::panic::AssertUnwindSafe;
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{ConnectInfo, State};
-use bytes::Bytes;
-use futures::FutureExt as _;
-use http::header::X_CONTENT_TYPE_OPTIONS;
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http::{HeaderMap, Uri};
 use proto::error::{Failure, Kind};
 use service_kit::admin::Readiness;
 use service_kit::clock::Clock;
 use service_kit::shutdown::Shutdown;
 use tokio::sync::Semaphore;
-use tracing::Instrument as _;
 
 use crate::address::{ClientAddress, Trust};
 use crate::auth::{Authenticator, Caller, Credential, credential};
 use crate::backend::Backends;
-use crate::call::{self, Asked};
 use crate::cors::Origins;
-use crate::grpc;
 use crate::limits::{Rate, client_network};
-use crate::observe::{Call, Measured, OpenStream};
-use crate::pages;
-use crate::problem::Problem;
-use crate::routes::{Lookup, Operation, Routes};
-use crate::sse;
+use crate::observe::{Measured, OpenStream};
+use crate::openapi::Documents;
+use crate::routes::Routes;
 
 /// Everything that requests share.
 pub(crate) struct Edge {
@@ -60,72 +46,13 @@ pub(crate) struct Edge {
     pub(crate) clock: Clock,
     pub(crate) shutdown: Shutdown,
     pub(crate) measured: Measured,
-    pub(crate) documents: OnceLock<pages::Documents>,
-}
-
-/// Answers every request.
-pub(crate) async fn handle(
-    State(edge): State<Arc<Edge>>,
-    request: Request<Body>,
-) -> Response<Body> {
-    let started = edge.clock.monotonic();
-    let method = request.method().clone();
-    let mut call = edge.measured.begin(&request, started);
-    let span = call.span();
-    let answered = AssertUnwindSafe(edge.answer(request, &mut call))
-        .catch_unwind()
-        .instrument(span.clone())
-        .await;
-    let mut response = answered.unwrap_or_else(|_panic| {
-        tracing::error!("a request failed unexpectedly");
-        let internal = Problem::of(Failure::internal(), None);
-        span.in_scope(|| internal.respond(""))
-    });
-    response
-        .headers_mut()
-        .insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    call.end(&method, response.status(), edge.clock.monotonic());
-    response
+    pub(crate) documents: OnceLock<Documents>,
 }
 
 impl Edge {
-    async fn answer(
-        self: &Arc<Self>,
-        request: Request<Body>,
-        call: &mut Call<'_>,
-    ) -> Response<Body> {
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        let peer = peer.map_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), |peer| peer.0);
-        let client = self.trust.client(peer, request.headers());
-        let is_grpc = grpc::is_grpc(request.headers());
-        if let Err(failure) = self.admit(&request, client) {
-            return if is_grpc {
-                failure.into_status().into_http()
-            } else {
-                Problem::of(failure, None).respond(request.uri().path())
-            };
-        }
-        if is_grpc {
-            if let Some(index) = self.routes.grpc_index(request.uri().path()) {
-                call.found(index);
-            }
-            let origin = request.headers().get(http::header::ORIGIN).cloned();
-            let mut response = grpc::answer(self, request, client).await;
-            if let Some(origin) = origin {
-                let asked = HeaderMap::from_iter([(http::header::ORIGIN, origin)]);
-                self.origins.mark(&asked, false, &mut response);
-            }
-            return response;
-        }
-        self.http(request, client, call).await
-    }
-
     /// The limits that hold before anything is known of the caller.
-    fn admit(&self, request: &Request<Body>, client: ClientAddress) -> Result<(), Failure> {
-        let length = request
-            .uri()
-            .path_and_query()
-            .map_or(0, |uri| uri.as_str().len());
+    pub(crate) fn admit(&self, uri: &Uri, client: ClientAddress) -> Result<(), Failure> {
+        let length = uri.path_and_query().map_or(0, |text| text.as_str().len());
         if length > self.max_uri_bytes {
             let words = format!("the path and query may have {} bytes", self.max_uri_bytes);
             return Err(Failure::new(Kind::InvalidInput, "URI_TOO_LONG", words));
@@ -134,93 +61,6 @@ impl Edge {
         self.address_rate
             .take(network, self.clock.monotonic())
             .map_err(too_often)
-    }
-
-    async fn http(
-        self: &Arc<Self>,
-        request: Request<Body>,
-        client: ClientAddress,
-        call: &mut Call<'_>,
-    ) -> Response<Body> {
-        let (parts, body) = request.into_parts();
-        let path = parts.uri.path();
-        if let Some(response) = pages::find(self, &parts.method, path, &parts.headers).await {
-            return response;
-        }
-        if parts.method == Method::OPTIONS {
-            return self.options(path, &parts.headers);
-        }
-        let (index, values) = match self.routes.find(&parts.method, path) {
-            Lookup::Found(index, values) => (index, values),
-            Lookup::WrongMethod(allow) => return Problem::wrong_method(allow).respond(path),
-            Lookup::Unknown => return nowhere(path),
-        };
-        let Some(operation) = self.routes.operations.get(index) else {
-            return nowhere(path);
-        };
-        call.found(index);
-        let answered = self
-            .operation(index, operation, &parts, &values, body, client)
-            .await;
-        let mut response = answered.unwrap_or_else(|problem| problem.respond(path));
-        self.origins
-            .mark(&parts.headers, operation.public, &mut response);
-        response
-    }
-
-    async fn operation(
-        self: &Arc<Self>,
-        index: usize,
-        operation: &Operation,
-        parts: &http::request::Parts,
-        values: &[Cow<'_, str>],
-        body: Body,
-        client: ClientAddress,
-    ) -> Result<Response<Body>, Box<Problem>> {
-        let told = |failure: Failure| Problem::of(failure, Some((&self.routes.schema, operation)));
-        let caller = if operation.public {
-            None
-        } else {
-            Some(self.caller(&parts.headers).await.map_err(told)?)
-        };
-        let body = self.collect(body, operation).await?;
-        let asked = Asked {
-            values,
-            path: parts.uri.path(),
-            query: parts.uri.query().unwrap_or_default(),
-            headers: &parts.headers,
-            body: &body,
-        };
-        let schema = &self.routes.schema;
-        let message = call::message(schema, operation, &asked)?;
-        if operation.streaming {
-            let open = self.open_stream().map_err(told)?;
-            let message = sse::resume(schema, operation, &parts.headers, message);
-            let answers = self
-                .backends
-                .stream(operation, message, caller.as_deref(), client);
-            let answers = answers.await.map_err(told)?;
-            return Ok(sse::response(
-                self, index, asked.path, caller, answers, open,
-            ));
-        }
-        let answer = match self.backends.channel(operation.backend) {
-            None => grpc::own_answer(operation, caller.as_deref(), client),
-            Some(_) => {
-                let deadline = self.request_timeout + call::wait(schema, operation, &message);
-                self.backends
-                    .unary(operation, message, caller.as_deref(), client, deadline)
-                    .await
-            }
-        };
-        let answer = answer.map_err(told)?;
-        call::response(&self.routes, operation, asked.path, &parts.method, &answer).map_err(|_| {
-            tracing::error!(
-                path = operation.grpc_path.as_str(),
-                "an answer does not fit the contract"
-            );
-            told(Failure::internal())
-        })
     }
 
     /// Who calls, within the rate of the key.
@@ -245,47 +85,6 @@ impl Edge {
             .map(|permit| self.measured.stream(permit))
             .map_err(|_| Failure::unavailable("too many streams are open; try again"))
     }
-
-    /// The body, if the operation has one, within its limit and its time.
-    async fn collect(&self, body: Body, operation: &Operation) -> Result<Bytes, Box<Problem>> {
-        if operation.body == crate::routes::BodyField::None {
-            return Ok(Bytes::new());
-        }
-        let limited = Limited::new(body, self.max_body_bytes).collect();
-        match self.clock.timeout(self.request_timeout, limited).await {
-            Ok(Ok(collected)) => Ok(collected.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::new(
-                "BODY_TOO_LARGE",
-                format!("a body may have {} bytes", self.max_body_bytes),
-            )),
-            Ok(Err(_)) => Err(Problem::new("BODY_MALFORMED", "the body broke off")),
-            Err(_) => Err(Problem::new(
-                "DEADLINE_EXCEEDED",
-                "the body came too slowly",
-            )),
-        }
-    }
-
-    fn options(&self, path: &str, headers: &HeaderMap) -> Response<Body> {
-        // Preflights of gRPC-web ask for the method's own path.
-        if self.routes.find_grpc(path).is_some() {
-            return self.origins.preflight(headers, false, "POST, OPTIONS");
-        }
-        match self.routes.find(&Method::OPTIONS, path) {
-            Lookup::WrongMethod(allow) => {
-                let get = self.routes.find(&Method::GET, path);
-                let is_public = matches!(get, Lookup::Found(index, _)
-                    if self.routes.operations.get(index).is_some_and(|found| found.public));
-                self.origins.preflight(headers, is_public, &allow)
-            }
-            _ => nowhere(path),
-        }
-    }
-}
-
-fn nowhere(path: &str) -> Response<Body> {
-    let words = "there is nothing at this path; /docs lists every operation";
-    Problem::new("NOT_FOUND", words).respond(path)
 }
 
 fn too_often(after: Duration) -> Failure {

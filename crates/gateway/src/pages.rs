@@ -8,38 +8,10 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use service_kit::random::{hex, sha256};
 
 use crate::edge::Edge;
-use crate::openapi;
-use crate::problem::Problem;
-
-include!(concat!(env!("OUT_DIR"), "/error_pages.rs"));
-
-/// A text with its version.
-#[derive(Debug)]
-struct Document {
-    text: Bytes,
-    etag: HeaderValue,
-}
-
-impl Document {
-    fn new(text: Vec<u8>) -> Self {
-        let digest = hex(&sha256(&text)[..16]);
-        Self {
-            etag: HeaderValue::try_from(format!("\"{digest}\""))
-                .unwrap_or(HeaderValue::from_static("\"\"")),
-            text: text.into(),
-        }
-    }
-}
-
-/// The documents that are made from the contract.
-#[derive(Debug)]
-pub(crate) struct Documents {
-    openapi: Document,
-    docs: Document,
-}
+use crate::openapi::{Document, Documents};
+use crate::problem::{ERROR_PAGES, Problem};
 
 /// The page at `path`, if there is one.
 pub(crate) async fn find(
@@ -73,14 +45,7 @@ pub(crate) async fn find(
 }
 
 fn documents(edge: &Edge) -> &Documents {
-    edge.documents.get_or_init(|| {
-        let document = openapi::document(&edge.routes);
-        Documents {
-            // A tree of plain values always becomes JSON.
-            openapi: Document::new(serde_json::to_vec(&document).unwrap_or_default()),
-            docs: Document::new(openapi::page(&edge.routes).into_bytes()),
-        }
-    })
+    edge.documents.get_or_init(|| Documents::of(&edge.routes))
 }
 
 async fn ready(edge: &Edge) -> Response<Body> {

@@ -20,6 +20,9 @@ use crate::json::read::{FieldError, Place};
 use crate::json::schema::Schema;
 use crate::routes::{BodyField, Operation};
 
+// `ERROR_PAGES`: every reason with its page in Markdown, sorted.
+include!(concat!(env!("OUT_DIR"), "/error_pages.rs"));
+
 /// One entry of `errors`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -19,11 +19,12 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::address::Trust;
+use crate::answer::handle;
 use crate::auth::Authenticator;
 use crate::backend::Backends;
 use crate::clients::Keys;
 use crate::cors::Origins;
-use crate::edge::{Edge, handle};
+use crate::edge::Edge;
 use crate::limits::Rate;
 use crate::observe::Measured;
 use crate::routes::{ContractError, Routes};

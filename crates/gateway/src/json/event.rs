@@ -10,7 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::IgnoredAny;
 
-use super::write::{Malformed, Raw, next, string, timestamp};
+use super::time;
+use super::wire::{Malformed, Raw, low, next, string};
 
 /// The members that come first, in this order; others follow by name.
 const ORDER: [&str; 7] = [
@@ -113,13 +114,12 @@ fn attribute_value(mut value: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed>
             out.extend_from_slice(if value == 0 { b"false" } else { b"true" });
         }
         Some((2, Raw::Varint(value))) => {
-            // The low 32 bits are the number. Writing to a vector cannot fail.
-            let [a, b, c, d, ..] = value.to_le_bytes();
-            let _ = write!(out, "{}", i32::from_le_bytes([a, b, c, d]));
+            // Writing to a vector cannot fail.
+            let _ = write!(out, "{}", low(value).cast_signed());
         }
         Some((3 | 5 | 6, raw)) => string(raw.text()?, out),
         Some((4, raw)) => string(&STANDARD.encode(raw.bytes()?), out),
-        Some((7, raw)) => timestamp(raw.bytes()?, out)?,
+        Some((7, raw)) => time::write_message(raw.bytes()?, out)?,
         _ => out.extend_from_slice(b"null"),
     }
     Ok(())

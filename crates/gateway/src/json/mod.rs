@@ -10,7 +10,7 @@
 //!
 //! Invariants: every mistake of a body is reported at once, each with its RFC 6901 pointer; what is read and written is
 //! bounded in depth, and in size by the limit on bodies.
-//! Failure story: a wrong body is a list of [`read::FieldError`]; wire bytes that no schema fits are [`write::Malformed`]
+//! Failure story: a wrong body is a list of [`read::FieldError`]; wire bytes that no schema fits are [`wire::Malformed`]
 //! and become an internal error.
 
 mod event;
@@ -22,6 +22,7 @@ pub(crate) mod query;
 pub(crate) mod read;
 pub(crate) mod schema;
 pub(crate) mod time;
+pub(crate) mod wire;
 pub(crate) mod write;
 
 /// How deep messages may nest: ours need seven.

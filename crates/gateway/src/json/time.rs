@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
+use super::wire::{Malformed, Raw, low, next};
+
 /// First and last second of the years 0001 to 9999, which is what the wire may carry.
 const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 
@@ -35,6 +37,19 @@ pub(crate) fn write(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> bool {
     let _ = write!(text, "\"{instant}\"");
     out.extend_from_slice(text.as_bytes());
     true
+}
+
+/// Writes the instant of a `google.protobuf.Timestamp`.
+pub(super) fn write_message(mut bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+    let (mut seconds, mut nanos) = (0, 0);
+    while let Some((number, raw)) = next(&mut bytes)? {
+        match (number, raw) {
+            (1, Raw::Varint(value)) => seconds = value.cast_signed(),
+            (2, Raw::Varint(value)) => nanos = low(value).cast_signed(),
+            _ => {}
+        }
+    }
+    write(seconds, nanos, out).then_some(()).ok_or(Malformed)
 }
 
 #[cfg(test)]

@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use crate::pages::ERROR_PAGES;
-use crate::problem::{status_of_reason, title};
+use crate::problem::{ERROR_PAGES, status_of_reason, title};
 use crate::routes::{BodyField, Operation};
 
 /// Every reason that an operation may answer.

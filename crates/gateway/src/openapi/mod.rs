@@ -8,6 +8,7 @@
 //! Failure story: none; what the protos do not say is left out.
 
 mod comments;
+mod documents;
 mod errors;
 mod examples;
 mod page;
@@ -19,19 +20,20 @@ use crate::json::schema::{Field, Kind, Occurs, Spelling};
 use crate::routes::{BodyField, ContractError, Operation, Routes};
 
 use comments::Comments;
-pub(crate) use page::page;
+pub(crate) use documents::{Document, Documents};
+use page::page;
 use schemas::{Mode, Schemas};
 
 /// The OpenAPI 3.1 document of the contract that this build holds, for files and tests.
 ///
 /// # Errors
-/// [`ContractError`] as in [`start`](crate::start).
+/// [`ContractError`] when the contract cannot be served; then no gateway starts either.
 pub fn openapi() -> Result<Value, ContractError> {
     Ok(document(&Routes::build(proto::descriptors())?))
 }
 
 /// The document of `routes`.
-pub(crate) fn document(routes: &Routes) -> Value {
+fn document(routes: &Routes) -> Value {
     let comments = Comments::of(proto::descriptors());
     let mut schemas = Schemas::new(&routes.schema, &comments);
     let mut paths: Map<String, Value> = Map::new();

@@ -203,7 +203,7 @@ fn seen(routes: &Routes, id: MessageId, names: &mut BTreeSet<String>) {
 #[test]
 fn every_reason_has_a_page_that_tells_the_same_status() {
     let document = document(&routes());
-    let pages = crate::pages::ERROR_PAGES;
+    let pages = crate::problem::ERROR_PAGES;
     for (reason, example) in document["components"]["examples"].as_object().unwrap() {
         let page = pages.iter().find(|(name, _)| name == reason);
         let (_, page) = page.unwrap_or_else(|| unreachable!("{reason} has no page"));
