@@ -20,33 +20,33 @@ use sha2::{Digest, Sha256};
 const SCHEMA_VERSION: &str = "v1";
 
 /// The digits of a sequence: CloudEvents wants string order.
-pub const SEQUENCE_DIGITS: usize = 20;
+pub(crate) const SEQUENCE_DIGITS: usize = 20;
 
 /// An event that is not yet placed in the log.
 #[derive(Debug, Clone)]
-pub struct PendingEvent {
+pub(crate) struct PendingEvent {
     /// Minted once.
-    pub id: EventId,
+    pub(crate) id: EventId,
     /// What.
-    pub kind: EventType,
+    pub(crate) kind: EventType,
     /// The aggregate.
-    pub subject: String,
+    pub(crate) subject: String,
     /// Whose.
-    pub institution: Option<InstitutionId>,
+    pub(crate) institution: Option<InstitutionId>,
     /// Its product.
-    pub product: Option<ProductId>,
+    pub(crate) product: Option<ProductId>,
     /// The team whose work it is.
-    pub team: Option<TeamId>,
+    pub(crate) team: Option<TeamId>,
     /// The grant.
-    pub grant: Option<GrantId>,
+    pub(crate) grant: Option<GrantId>,
     /// An emergency.
-    pub emergency: bool,
+    pub(crate) emergency: bool,
     /// When.
-    pub at: Instant,
+    pub(crate) at: Instant,
     /// Private details: JSON of the domain event.
-    pub details: Vec<u8>,
+    pub(crate) details: Vec<u8>,
     /// Random salt of the commitment to the details.
-    pub salt: [u8; 16],
+    pub(crate) salt: [u8; 16],
     /// The envelope up to the sequence.
     head: String,
     /// The envelope after the sequence.
@@ -55,7 +55,7 @@ pub struct PendingEvent {
 
 impl PendingEvent {
     /// The envelope with its final sequence within the subject.
-    pub fn envelope(&self, sequence: u64) -> Vec<u8> {
+    pub(crate) fn envelope(&self, sequence: u64) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.head.len() + self.tail.len() + SEQUENCE_DIGITS);
         bytes.extend_from_slice(self.head.as_bytes());
         bytes.extend_from_slice(format!("{sequence:020}").as_bytes());
@@ -104,23 +104,18 @@ struct ThingData<'a> {
 
 /// Makes envelopes of one ledger.
 #[derive(Debug, Clone)]
-pub struct EnvelopeMaker {
+pub(crate) struct EnvelopeMaker {
     source: String,
 }
 
 impl EnvelopeMaker {
     /// `source` is the URI-reference of the ledger, such as `/portreeve`.
-    pub fn new(source: impl Into<String>) -> Self {
+    pub(crate) fn new(source: impl Into<String>) -> Self {
         Self { source: source.into() }
     }
 
-    /// The ledger's `source`.
-    pub fn source(&self) -> &str {
-        &self.source
-    }
-
     /// An event of a request; `version` is the request's after the step.
-    pub fn of_request(&self, event: &Event, request: &Request) -> PendingEvent {
+    pub(crate) fn of_request(&self, event: &Event, request: &Request) -> PendingEvent {
         let data = CaseData {
             institution: request.institution.as_str(),
             product: request.product.as_ref().map(ProductId::as_str),
@@ -147,7 +142,7 @@ impl EnvelopeMaker {
     }
 
     /// An event of a grant; its subject is the request, so that one sequence covers both.
-    pub fn of_grant(&self, event: &Event, grant: &Grant) -> PendingEvent {
+    pub(crate) fn of_grant(&self, event: &Event, grant: &Grant) -> PendingEvent {
         let data = CaseData {
             institution: grant.institution.as_str(),
             product: grant.product.as_ref().map(ProductId::as_str),
@@ -175,7 +170,7 @@ impl EnvelopeMaker {
     }
 
     /// An event of the house: `subject` such as `institution/x` or `key/y`.
-    pub fn of_thing(&self, event: &Event, subject: &str, institution: Option<&InstitutionId>) -> PendingEvent {
+    pub(crate) fn of_thing(&self, event: &Event, subject: &str, institution: Option<&InstitutionId>) -> PendingEvent {
         let id = subject.split_once('/').map_or(subject, |(_, id)| id);
         let data = ThingData { id, institution: institution.map(InstitutionId::as_str) };
         let mut pending = self.seal(event, subject.to_owned(), &data);

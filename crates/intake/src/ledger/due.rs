@@ -26,15 +26,15 @@ use crate::{
 
 /// What a round of due work did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct DueOutcome {
+pub(crate) struct DueOutcome {
     /// Aggregates moved.
-    pub ran: u32,
+    pub(crate) ran: u32,
     /// More is due already.
-    pub more: bool,
+    pub(crate) more: bool,
     /// Until the next deadline by the store's clock; `None`: none stands.
-    pub next_due_in: Option<Duration>,
+    pub(crate) next_due_in: Option<Duration>,
     /// How late the latest was.
-    pub max_lateness: Duration,
+    pub(crate) max_lateness: Duration,
 }
 
 /// Steps everything in `due`; returns how many were moved and how late the latest was.

@@ -21,8 +21,8 @@ use domain::{
 use proto::error::Failure;
 use tokio::sync::{mpsc, oneshot};
 
-pub use due::DueOutcome;
-pub use work::Work;
+pub(crate) use due::DueOutcome;
+pub(crate) use work::Work;
 
 use crate::{
     envelope::EnvelopeMaker,
@@ -34,25 +34,25 @@ const QUEUE: usize = 4096;
 
 /// What a command needs loaded and locked.
 #[derive(Debug, Clone, Default)]
-pub struct Needs {
+pub(crate) struct Needs {
     /// Requests with their grants.
-    pub cases: Vec<RequestId>,
+    pub(crate) cases: Vec<RequestId>,
     /// Repeatable calls: at most one a command.
-    pub replays: Vec<ReplayKey>,
+    pub(crate) replays: Vec<ReplayKey>,
     /// How many request numbers it may take.
-    pub numbers: u32,
+    pub(crate) numbers: u32,
     /// Institutions.
-    pub institutions: Vec<InstitutionId>,
+    pub(crate) institutions: Vec<InstitutionId>,
     /// Products.
-    pub products: Vec<ProductId>,
+    pub(crate) products: Vec<ProductId>,
     /// Servers.
-    pub servers: Vec<(InstitutionId, ServerId)>,
+    pub(crate) servers: Vec<(InstitutionId, ServerId)>,
     /// Every live key.
-    pub live_keys: bool,
+    pub(crate) live_keys: bool,
     /// Keys by id.
-    pub keys: Vec<KeyId>,
+    pub(crate) keys: Vec<KeyId>,
     /// Imported rows by external id.
-    pub imports: Vec<(InstitutionId, String)>,
+    pub(crate) imports: Vec<(InstitutionId, String)>,
 }
 
 /// A command in the queue.
@@ -112,30 +112,23 @@ enum Message {
 
 /// The way into the ledger. Cheap to clone.
 #[derive(Clone)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     queue: mpsc::Sender<Message>,
     store: Arc<dyn Store>,
-    terms: Arc<Terms>,
 }
 
 impl Ledger {
     /// Starts the writer over `store`; it ends when the last `Ledger` is dropped.
-    pub fn start(store: Arc<dyn Store>, terms: Terms, envelopes: EnvelopeMaker) -> (Self, tokio::task::JoinHandle<()>) {
+    pub(crate) fn start(store: Arc<dyn Store>, terms: Terms, envelopes: EnvelopeMaker) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, messages) = mpsc::channel(QUEUE);
-        let terms = Arc::new(terms);
-        let writer = writer::Writer::new(Arc::clone(&store), Arc::clone(&terms), envelopes);
+        let writer = writer::Writer::new(Arc::clone(&store), terms, envelopes);
         let task = tokio::spawn(writer.run(messages));
-        (Self { queue, store, terms }, task)
+        (Self { queue, store }, task)
     }
 
     /// The store, for reading.
-    pub fn store(&self) -> &Arc<dyn Store> {
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
         &self.store
-    }
-
-    /// The house's terms.
-    pub fn terms(&self) -> &Terms {
-        &self.terms
     }
 
     /// Runs `command` in the next group and answers once it is durable. The command may run more than once (when its
@@ -143,7 +136,7 @@ impl Ledger {
     ///
     /// # Errors
     /// What the command refuses; `LIMIT_REACHED` when too many wait; `UNAVAILABLE` when the store does not answer.
-    pub async fn commit<T, F>(&self, needs: Needs, command: F) -> Result<T, Failure>
+    pub(crate) async fn commit<T, F>(&self, needs: Needs, command: F) -> Result<T, Failure>
     where
         T: Send + 'static,
         F: Fn(&mut Work<'_>) -> Result<T, Failure> + Send + 'static,
@@ -158,7 +151,7 @@ impl Ledger {
     ///
     /// # Errors
     /// `UNAVAILABLE` when the store does not answer.
-    pub async fn run_due(&self, limit: u32) -> Result<DueOutcome, Failure> {
+    pub(crate) async fn run_due(&self, limit: u32) -> Result<DueOutcome, Failure> {
         let (reply, answer) = oneshot::channel();
         self.enqueue(Message::RunDue { limit, reply })?;
         answer.await.unwrap_or_else(|_| Err(Failure::unavailable("the ledger is stopping; try again")))
@@ -178,7 +171,7 @@ impl Ledger {
 }
 
 /// What a caller is told of a store that failed; the log has the rest.
-pub fn store_failure(error: &StoreError) -> Failure {
+pub(crate) fn store_failure(error: &StoreError) -> Failure {
     match error {
         StoreError::Unavailable(_) | StoreError::Conflict(_) => {
             tracing::warn!(%error, "the store did not answer");

@@ -11,9 +11,7 @@ use domain::{
     case::Case,
     catalogue::{Institution, Product, Server, Terms},
     event::Event,
-    grant::Grant,
     id::{GrantId, InstitutionId, KeyId, RequestId, RequestNumber},
-    request::Request,
     time::Instant,
 };
 
@@ -79,11 +77,11 @@ pub(super) struct Stage {
 }
 
 /// The working set as one command sees it.
-pub struct Work<'a> {
+pub(crate) struct Work<'a> {
     /// The store's clock, read once for the group.
-    pub now: Instant,
+    pub(crate) now: Instant,
     /// The house's terms.
-    pub terms: &'a Terms,
+    pub(crate) terms: &'a Terms,
     pub(super) envelopes: &'a EnvelopeMaker,
     pub(super) loaded: &'a mut Loaded,
     pub(super) stage: Stage,
@@ -91,27 +89,27 @@ pub struct Work<'a> {
 
 impl Work<'_> {
     /// The case, as the commands before this one left it; `None` when there is none.
-    pub fn case(&self, id: RequestId) -> Option<Case> {
+    pub(crate) fn case(&self, id: RequestId) -> Option<Case> {
         self.loaded.cases.get(&id).cloned()
     }
 
     /// What a repeated call was answered.
-    pub fn replay(&self, key: &ReplayKey) -> Option<&Replay> {
+    pub(crate) fn replay(&self, key: &ReplayKey) -> Option<&Replay> {
         self.loaded.replays.get(key)
     }
 
     /// An institution that the command named.
-    pub fn institution(&self, id: &InstitutionId) -> Option<&Versioned<Institution>> {
+    pub(crate) fn institution(&self, id: &InstitutionId) -> Option<&Versioned<Institution>> {
         self.loaded.institutions.iter().find(|found| found.value.id == *id)
     }
 
     /// A product that the command named.
-    pub fn product(&self, id: &domain::id::ProductId) -> Option<&Versioned<Product>> {
+    pub(crate) fn product(&self, id: &domain::id::ProductId) -> Option<&Versioned<Product>> {
         self.loaded.products.iter().find(|found| found.value.id == *id)
     }
 
     /// A server that the command named.
-    pub fn server(&self, institution: &InstitutionId, id: &domain::id::ServerId) -> Option<&Versioned<Server>> {
+    pub(crate) fn server(&self, institution: &InstitutionId, id: &domain::id::ServerId) -> Option<&Versioned<Server>> {
         self.loaded
             .servers
             .iter()
@@ -119,28 +117,28 @@ impl Work<'_> {
     }
 
     /// Every live key, when the command asked for them.
-    pub fn live_keys(&self) -> &[ApiKey] {
+    pub(crate) fn live_keys(&self) -> &[ApiKey] {
         &self.loaded.live_keys
     }
 
     /// The key that the command named.
-    pub fn key(&self, id: KeyId) -> Option<&ApiKey> {
+    pub(crate) fn key(&self, id: KeyId) -> Option<&ApiKey> {
         self.loaded.keys.iter().find(|key| key.id == id)
     }
 
     /// What an external id was imported as.
-    pub fn import(&self, institution: &InstitutionId, external_id: &str) -> Option<RequestNumber> {
+    pub(crate) fn import(&self, institution: &InstitutionId, external_id: &str) -> Option<RequestNumber> {
         self.loaded.imports.get(&(institution.clone(), external_id.to_owned())).copied()
     }
 
     /// The next request number of the year.
-    pub fn next_number(&mut self) -> Option<RequestNumber> {
+    pub(crate) fn next_number(&mut self) -> Option<RequestNumber> {
         let year = self.loaded.year;
         self.loaded.numbers.next().map(|count| RequestNumber { year, count })
     }
 
     /// Stages a case with what happened to it.
-    pub fn put_case(&mut self, case: Case, events: &[Event]) {
+    pub(crate) fn put_case(&mut self, case: Case, events: &[Event]) {
         for event in events {
             let grant = event.grant.and_then(|id| case.grants.iter().find(|grant| grant.id == id));
             let pending = match grant {
@@ -153,23 +151,23 @@ impl Work<'_> {
     }
 
     /// Stages an event of the house, such as a stored institution.
-    pub fn put_event(&mut self, event: &Event, subject: &str, institution: Option<&InstitutionId>) {
+    pub(crate) fn put_event(&mut self, event: &Event, subject: &str, institution: Option<&InstitutionId>) {
         let pending = self.envelopes.of_thing(event, subject, institution);
         self.stage.changes.events.push(pending);
     }
 
     /// Stages a comment.
-    pub fn put_comment(&mut self, comment: Comment) {
+    pub(crate) fn put_comment(&mut self, comment: Comment) {
         self.stage.changes.comments.push(comment);
     }
 
     /// Stages an answer to be repeated.
-    pub fn put_replay(&mut self, replay: Replay) {
+    pub(crate) fn put_replay(&mut self, replay: Replay) {
         self.stage.changes.replays.push(replay);
     }
 
     /// Stages rows that are stored whole: catalogue entries, keys, imported rows.
-    pub fn put_rows(&mut self, add: impl FnOnce(&mut Changes)) {
+    pub(crate) fn put_rows(&mut self, add: impl FnOnce(&mut Changes)) {
         add(&mut self.stage.changes);
     }
 
@@ -212,13 +210,5 @@ fn replace<T: Clone, N: PartialEq>(loaded: &mut Vec<T>, written: &mut Vec<T>, ne
         written.retain(|old| name(old) != id);
         loaded.push(entry.clone());
         written.push(entry);
-    }
-}
-
-/// A request and its grants by reference, for those who only look.
-impl Work<'_> {
-    /// The request and grants of a case, without copying them.
-    pub fn peek(&self, id: RequestId) -> Option<(&Request, &[Grant])> {
-        self.loaded.cases.get(&id).map(|case| (&case.request, case.grants.as_slice()))
     }
 }

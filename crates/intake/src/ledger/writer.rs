@@ -35,7 +35,7 @@ type Jobs = Vec<Box<dyn Job>>;
 
 pub(super) struct Writer {
     store: Arc<dyn Store>,
-    terms: Arc<Terms>,
+    terms: Terms,
     envelopes: EnvelopeMaker,
     groups: u32,
     group_size: Histogram<f64>,
@@ -43,7 +43,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(store: Arc<dyn Store>, terms: Arc<Terms>, envelopes: EnvelopeMaker) -> Self {
+    pub(super) fn new(store: Arc<dyn Store>, terms: Terms, envelopes: EnvelopeMaker) -> Self {
         Self {
             store,
             terms,

@@ -9,6 +9,8 @@
 //! back from a row is `Corrupt` and names the row.
 
 mod catalogue;
+#[cfg(test)]
+mod contract;
 mod due;
 mod failure;
 mod lists;
@@ -36,14 +38,14 @@ use domain::{
 use service_kit::{clock::Clock, parts::StoreLocation};
 use tokio::sync::watch;
 
-pub use crate::envelope::PendingEvent;
+pub(crate) use crate::envelope::PendingEvent;
 
 /// Opens the store at `location`, creating and migrating it as needed. `clock` is asked for `now` by SQLite, whose
 /// clock is this machine's; PostgreSQL answers for itself unless `clock` is a settable one (tests).
 ///
 /// # Errors
 /// [`StoreError`] when it cannot be opened or migrated.
-pub async fn open(location: &StoreLocation, clock: Clock) -> Result<Arc<dyn Store>, StoreError> {
+pub(crate) async fn open(location: &StoreLocation, clock: Clock) -> Result<Arc<dyn Store>, StoreError> {
     match location {
         StoreLocation::Sqlite(path) => Ok(Arc::new(sqlite::SqliteStore::open(path, clock).await?)),
         StoreLocation::Postgres { url, schema } => {
@@ -79,7 +81,7 @@ pub enum StoreError {
 
 /// Something stored with the version that `If-Match` guards.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Versioned<T> {
+pub(crate) struct Versioned<T> {
     /// It.
     pub value: T,
     /// Raised by every change, from 1.
@@ -88,7 +90,7 @@ pub struct Versioned<T> {
 
 /// What wakes followers: the head of the log and the earliest deadline, as of the last commit that is known of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Wake {
+pub(crate) struct Wake {
     /// Position of the newest event; 0: none.
     pub head: u64,
     /// Earliest deadline that stands.
@@ -97,7 +99,7 @@ pub struct Wake {
 
 /// Facts of the feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Feed {
+pub(crate) struct Feed {
     /// Raised by every restore, from 1.
     pub epoch: u32,
     /// Position of the newest event.
@@ -110,7 +112,7 @@ pub struct Feed {
 
 /// A stored event.
 #[derive(Debug, Clone, PartialEq)]
-pub struct StoredEvent {
+pub(crate) struct StoredEvent {
     /// Gap-free, from 1.
     pub position: u64,
     /// Minted once.
@@ -141,7 +143,7 @@ pub struct StoredEvent {
 
 /// Which events; an empty list does not narrow.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct EventFilter {
+pub(crate) struct EventFilter {
     /// Types, or prefixes that end with `*`.
     pub types: Vec<String>,
     /// Institutions.
@@ -158,7 +160,7 @@ pub struct EventFilter {
 
 /// A page of events: `position` is how far the log was looked at, also past events that the filter left out.
 #[derive(Debug, Clone, PartialEq)]
-pub struct EventPage {
+pub(crate) struct EventPage {
     /// In position order.
     pub events: Vec<StoredEvent>,
     /// Resume after it.
@@ -169,7 +171,7 @@ pub struct EventPage {
 
 /// A comment.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Comment {
+pub(crate) struct Comment {
     /// UUIDv7.
     pub id: CommentId,
     /// Where.
@@ -186,7 +188,7 @@ pub struct Comment {
 
 /// An API key; the secret is never stored.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ApiKey {
+pub(crate) struct ApiKey {
     /// UUIDv7.
     pub id: KeyId,
     /// For people.
@@ -209,7 +211,7 @@ pub struct ApiKey {
 
 /// Names one repeatable call (I4): the caller, the method and the caller's request id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ReplayKey {
+pub(crate) struct ReplayKey {
     /// Principal id.
     pub principal: String,
     /// `Service/Method`.
@@ -220,7 +222,7 @@ pub struct ReplayKey {
 
 /// What the first of repeated calls answered.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Replay {
+pub(crate) struct Replay {
     /// Names the call.
     pub key: ReplayKey,
     /// Keyed MAC of its body (design decision D6).
@@ -233,7 +235,7 @@ pub struct Replay {
 
 /// A page of a list ordered newest first or by queue: keyset, so that a page stays what it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PageKey {
+pub(crate) struct PageKey {
     /// The sort values of the last item, as the store wrote them.
     pub values: Vec<i64>,
     /// Its id.
@@ -242,7 +244,7 @@ pub struct PageKey {
 
 /// Which requests; an empty list or `None` does not narrow.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct RequestFilter {
+pub(crate) struct RequestFilter {
     /// Institution of the path; `None` spans all visible.
     pub institution: Option<InstitutionId>,
     /// Text, lower case, in number, sources, destinations, justification, contact or case reference.
@@ -273,7 +275,7 @@ pub struct RequestFilter {
 
 /// Which grants; an empty list or `None` does not narrow.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct GrantFilter {
+pub(crate) struct GrantFilter {
     /// Institution of the path; `None` spans all visible.
     pub institution: Option<InstitutionId>,
     /// States.
@@ -302,7 +304,7 @@ pub struct GrantFilter {
 
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Page<T> {
+pub(crate) struct Page<T> {
     /// The items.
     pub items: Vec<T>,
     /// Where the next page begins; `None`: this is the last.
@@ -311,7 +313,7 @@ pub struct Page<T> {
 
 /// What came due, locked by this transaction.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Due {
+pub(crate) struct Due {
     /// Grants whose deadline cannot touch their request (settled states): stepped alone.
     pub grants: Vec<Grant>,
     /// Cases with a request or an unsettled grant that is due: stepped whole.
@@ -322,7 +324,7 @@ pub struct Due {
 
 /// What a group of commands changed: written and committed at once.
 #[derive(Debug, Clone, Default)]
-pub struct Changes {
+pub(crate) struct Changes {
     /// New requests.
     pub new_requests: Vec<Request>,
     /// Changed requests: each once, in its last form.
@@ -362,7 +364,7 @@ impl Changes {
 
 /// A group transaction. Dropped without [`Transaction::commit`], it is rolled back.
 #[async_trait]
-pub trait Transaction: Send {
+pub(crate) trait Transaction: Send {
     /// The store's clock, read once.
     fn now(&self) -> Instant;
 
@@ -411,7 +413,7 @@ pub trait Transaction: Send {
 
 /// The ledger's store.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub(crate) trait Store: Send + Sync + 'static {
     /// Opens a group transaction; on SQLite the only one at a time.
     async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError>;
 
@@ -472,22 +474,8 @@ pub trait Store: Send + Sync + 'static {
     /// Servers of an institution by id after `after`.
     async fn servers(&self, institution: &InstitutionId, after: Option<&str>, limit: u32) -> Result<Vec<Versioned<Server>>, StoreError>;
 
-    /// One server. A store may look it up directly; this looks through the institution's.
-    async fn server(&self, institution: &InstitutionId, id: &ServerId) -> Result<Option<Versioned<Server>>, StoreError> {
-        const AT_ONCE: u32 = 1_000;
-        let mut after: Option<String> = None;
-        loop {
-            let page = self.servers(institution, after.as_deref(), AT_ONCE).await?;
-            let last = page.last().filter(|_| page.len() >= AT_ONCE as usize).map(|server| server.value.id.as_str().to_owned());
-            if let Some(found) = page.into_iter().find(|server| server.value.id == *id) {
-                return Ok(Some(found));
-            }
-            match last {
-                Some(_) => after = last,
-                None => return Ok(None),
-            }
-        }
-    }
+    /// One server.
+    async fn server(&self, institution: &InstitutionId, id: &ServerId) -> Result<Option<Versioned<Server>>, StoreError>;
 
     /// Every team that a product or server names.
     async fn teams(&self) -> Result<Vec<TeamId>, StoreError>;
