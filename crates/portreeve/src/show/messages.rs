@@ -1,0 +1,607 @@
+//! The row and the page of every message that commands show.
+//!
+//! Role: what of a request, a grant, a key and so on fits in a table, and how it is said.
+//! Invariants: nothing is computed that the service already says (`nextStep`, `expiresInWords`): one truth.
+
+use jiff::Timestamp;
+use proto::{
+    gateway::v1::{GetCallerResponse, GetClientAddressResponse},
+    intake::v1::{ApiKey, ImportOutcome},
+    notification::v1::{Delivery, DeliveryState, Subscription, WebhookEndpoint, WebhookState},
+    types::v1::{
+        AccessRequest, Actor, Asked, Closing, Comment, Contact, Direction, EndReason, EventFilter,
+        Grant, GrantState, Institution, Product, RequestState, RoleBinding, Server, TimelineEntry,
+        WaitingOn,
+    },
+    validation::v1::AddressClass,
+};
+
+use super::{Shown, enum_word, list, when};
+
+fn actor(actor: Option<&Actor>) -> String {
+    actor.map_or_else(String::new, |actor| actor.display_name.clone())
+}
+
+fn yes(value: bool, word: &str) -> String {
+    if value {
+        word.to_owned()
+    } else {
+        String::new()
+    }
+}
+
+/// The state of a request, in words.
+pub(super) fn request_state(state: RequestState) -> String {
+    enum_word("REQUEST_STATE_", state.as_str_name())
+}
+
+/// The state of a grant, in words.
+pub(super) fn grant_state(state: GrantState) -> String {
+    enum_word("GRANT_STATE_", state.as_str_name())
+}
+
+fn waiting(waiting: WaitingOn) -> String {
+    enum_word("WAITING_ON_", waiting.as_str_name())
+}
+
+fn contact(contact: Option<&Contact>) -> String {
+    let Some(contact) = contact else {
+        return String::new();
+    };
+    let parts = [&contact.name, &contact.email, &contact.phone];
+    let parts: Vec<&str> = parts
+        .into_iter()
+        .map(String::as_str)
+        .filter(|part| !part.is_empty())
+        .collect();
+    parts.join(", ")
+}
+
+fn product(asked: &Asked) -> String {
+    if asked.cross_product {
+        "cross-product".into()
+    } else {
+        asked.product.clone()
+    }
+}
+
+impl Shown for AccessRequest {
+    const TYPE: &'static str = "portreeve.type.v1.AccessRequest";
+    const HEADS: &'static [&'static str] = &[
+        "number",
+        "state",
+        "institution",
+        "product",
+        "destinations",
+        "waiting on",
+        "taken by",
+        "promised by",
+        "flags",
+    ];
+
+    fn cells(&self, now: Timestamp) -> Vec<String> {
+        let asked = self.asked.clone().unwrap_or_default();
+        let flags = [
+            yes(asked.emergency, "EMERGENCY"),
+            yes(self.review_owed, "review owed"),
+            yes(self.imported, "imported"),
+        ];
+        let flags: Vec<String> = flags.into_iter().filter(|flag| !flag.is_empty()).collect();
+        vec![
+            self.number.clone(),
+            request_state(self.state()),
+            self.institution.clone(),
+            product(&asked),
+            list(&asked.destinations),
+            waiting(self.waiting_on()),
+            actor(self.assignee.as_ref()),
+            when(self.promised_by_time.as_ref(), now),
+            list(&flags),
+        ]
+    }
+
+    fn lines(&self, now: Timestamp) -> Vec<(&'static str, String)> {
+        let asked = self.asked.clone().unwrap_or_default();
+        let reading = self.reading.clone().unwrap_or_default();
+        let sources: Vec<String> = reading
+            .sources
+            .iter()
+            .map(|source| match source.label.as_str() {
+                "" => list(&source.networks),
+                label => format!("{} # {label}", list(&source.networks)),
+            })
+            .collect();
+        let destinations: Vec<String> = reading
+            .destinations
+            .iter()
+            .map(|destination| {
+                let server = match destination.server.as_str() {
+                    "" => String::new(),
+                    server => format!(" = server {server}"),
+                };
+                format!(
+                    "{}{server} (team {})",
+                    destination.destination, destination.cloud_team
+                )
+            })
+            .collect();
+        let lines_of = |read: Vec<String>, asked: &[String]| {
+            if read.is_empty() {
+                asked.join("\n")
+            } else {
+                read.join("\n")
+            }
+        };
+        let question = self.questions.last();
+        let decision = self.decision.as_ref().map_or_else(String::new, |decision| {
+            let word = if decision.approved {
+                "approved"
+            } else {
+                "rejected"
+            };
+            format!(
+                "{word} by {} {}\n{}",
+                actor(decision.decided_by.as_ref()),
+                when(decision.decide_time.as_ref(), now),
+                decision.note
+            )
+        });
+        vec![
+            ("number", self.number.clone()),
+            ("id", self.id.clone()),
+            ("state", request_state(self.state())),
+            ("next step", self.next_step.clone()),
+            ("waiting on", waiting(self.waiting_on())),
+            ("institution", self.institution.clone()),
+            (
+                "direction",
+                enum_word(
+                    "DIRECTION_",
+                    Direction::try_from(asked.direction)
+                        .unwrap_or_default()
+                        .as_str_name(),
+                ),
+            ),
+            ("product", product(&asked)),
+            ("sources", lines_of(sources, &asked.sources)),
+            ("destinations", lines_of(destinations, &asked.destinations)),
+            ("services", lines_of(reading.services, &asked.services)),
+            ("how long", reading.validity_in_words),
+            (
+                "emergency",
+                yes(asked.emergency, &format!("yes: {}", asked.emergency_reason)),
+            ),
+            ("justification", asked.justification),
+            ("contact", contact(asked.contact.as_ref())),
+            ("case", asked.case_reference),
+            ("asked by", actor(self.requester.as_ref())),
+            ("queue", self.queue.clone()),
+            ("taken by", actor(self.assignee.as_ref())),
+            ("promised by", self.promised_by_in_words.clone()),
+            (
+                "question",
+                question.map_or_else(String::new, |question| question.text.clone()),
+            ),
+            (
+                "about",
+                question.map_or_else(String::new, |question| list(&question.fields)),
+            ),
+            (
+                "answer",
+                question.map_or_else(String::new, |question| question.answer.clone()),
+            ),
+            ("decision", decision.trim_end().to_owned()),
+            (
+                "review",
+                yes(
+                    self.review_owed,
+                    "owed: an emergency is reviewed after the fact",
+                ),
+            ),
+            ("grants", self.grants.join("\n")),
+            ("created", when(self.create_time.as_ref(), now)),
+            ("changed", when(self.update_time.as_ref(), now)),
+            ("you may", list(&self.allowed_actions)),
+            ("version", self.etag.clone()),
+        ]
+    }
+}
+
+impl Shown for Grant {
+    const TYPE: &'static str = "portreeve.type.v1.Grant";
+    const HEADS: &'static [&'static str] = &[
+        "grant",
+        "number",
+        "state",
+        "live",
+        "sources",
+        "destination",
+        "services",
+        "team",
+        "taken by",
+        "end",
+        "flags",
+    ];
+
+    fn cells(&self, _now: Timestamp) -> Vec<String> {
+        vec![
+            self.id.clone(),
+            self.number.clone(),
+            grant_state(self.state()),
+            yes(self.live, "live"),
+            list(&self.sources),
+            self.destination.clone(),
+            list(&self.services),
+            self.cloud_team.clone(),
+            actor(self.assignee.as_ref()),
+            self.expires_in_words.clone(),
+            yes(self.emergency, "EMERGENCY"),
+        ]
+    }
+
+    fn lines(&self, now: Timestamp) -> Vec<(&'static str, String)> {
+        let wish = self
+            .pending_extension
+            .as_ref()
+            .map_or_else(String::new, |wish| {
+                format!(
+                    "{} asked by {}: {}",
+                    when(wish.until_time.as_ref(), now),
+                    actor(wish.asked_by.as_ref()),
+                    wish.reason
+                )
+            });
+        vec![
+            ("grant", self.id.clone()),
+            ("request", self.number.clone()),
+            ("state", grant_state(self.state())),
+            ("live", if self.live { "yes".into() } else { "no".into() }),
+            ("next step", self.next_step.clone()),
+            ("waiting on", waiting(self.waiting_on())),
+            ("institution", self.institution.clone()),
+            ("product", self.product.clone()),
+            ("sources", self.sources.join("\n")),
+            ("destination", self.destination.clone()),
+            ("server", self.server.clone()),
+            ("services", list(&self.services)),
+            ("end", self.expires_in_words.clone()),
+            ("handed over", when(self.hand_over_time.as_ref(), now)),
+            ("open since", when(self.effective_time.as_ref(), now)),
+            ("expires", when(self.expire_time.as_ref(), now)),
+            ("ending since", when(self.ending_time.as_ref(), now)),
+            ("closed", when(self.end_time.as_ref(), now)),
+            (
+                "why it ends",
+                enum_word(
+                    "END_REASON_",
+                    EndReason::try_from(self.end_reason)
+                        .unwrap_or_default()
+                        .as_str_name(),
+                ),
+            ),
+            ("note", self.note.clone()),
+            ("extension", wish),
+            (
+                "closes by",
+                enum_word(
+                    "CLOSING_",
+                    Closing::try_from(self.closing)
+                        .unwrap_or_default()
+                        .as_str_name(),
+                ),
+            ),
+            ("team", self.cloud_team.clone()),
+            ("taken by", actor(self.assignee.as_ref())),
+            ("emergency", yes(self.emergency, "yes")),
+            ("you may", list(&self.allowed_actions)),
+            ("version", self.etag.clone()),
+        ]
+    }
+}
+
+impl Shown for Comment {
+    const TYPE: &'static str = "portreeve.type.v1.Comment";
+    const HEADS: &'static [&'static str] = &["when", "who", "internal", "text"];
+
+    fn cells(&self, now: Timestamp) -> Vec<String> {
+        vec![
+            when(self.create_time.as_ref(), now),
+            actor(self.author.as_ref()),
+            yes(self.internal, "internal"),
+            self.text.clone(),
+        ]
+    }
+}
+
+impl Shown for TimelineEntry {
+    const TYPE: &'static str = "portreeve.type.v1.TimelineEntry";
+    const HEADS: &'static [&'static str] = &["no.", "when", "who", "what", "grant"];
+
+    fn cells(&self, _now: Timestamp) -> Vec<String> {
+        vec![
+            self.sequence.to_string(),
+            self.time_in_words.clone(),
+            actor(self.actor.as_ref()),
+            self.summary.clone(),
+            self.grant.clone(),
+        ]
+    }
+}
+
+impl Shown for Institution {
+    const TYPE: &'static str = "portreeve.type.v1.Institution";
+    const HEADS: &'static [&'static str] = &["institution", "name", "time zone", "version"];
+
+    fn cells(&self, _now: Timestamp) -> Vec<String> {
+        vec![
+            self.id.clone(),
+            self.display_name.clone(),
+            self.time_zone.clone(),
+            self.etag.clone(),
+        ]
+    }
+}
+
+impl Shown for Product {
+    const TYPE: &'static str = "portreeve.type.v1.Product";
+    const HEADS: &'static [&'static str] = &[
+        "product",
+        "name",
+        "support team",
+        "cloud team",
+        "hosted",
+        "local",
+        "services",
+        "version",
+    ];
+
+    fn cells(&self, _now: Timestamp) -> Vec<String> {
+        vec![
+            self.id.clone(),
+            self.display_name.clone(),
+            self.support_team.clone(),
+            self.cloud_team.clone(),
+            yes(self.hosted, "hosted"),
+            yes(self.local, "local"),
+            list(&self.services),
+            self.etag.clone(),
+        ]
+    }
+}
+
+impl Shown for Server {
+    const TYPE: &'static str = "portreeve.type.v1.Server";
+    const HEADS: &'static [&'static str] = &[
+        "server",
+        "institution",
+        "product",
+        "names",
+        "addresses",
+        "cloud team",
+        "closes by",
+        "lead time",
+        "version",
+    ];
+
+    fn cells(&self, _now: Timestamp) -> Vec<String> {
+        vec![
+            self.id.clone(),
+            self.institution.clone(),
+            self.product.clone(),
+            list(&self.host_names),
+            list(&self.addresses),
+            self.cloud_team.clone(),
+            enum_word("CLOSING_", self.closing().as_str_name()),
+            match self.lead_time_seconds {
+                0 => String::new(),
+                seconds => format!("{seconds} s"),
+            },
+            self.etag.clone(),
+        ]
+    }
+}
+
+fn bindings(bindings: &[RoleBinding]) -> String {
+    let said: Vec<String> = bindings
+        .iter()
+        .filter_map(|binding| proto::identity::binding_from_wire(binding))
+        .map(|binding| format!("{} in {}", binding.role, binding.scope))
+        .collect();
+    said.join("\n")
+}
+
+impl Shown for ApiKey {
+    const TYPE: &'static str = "portreeve.intake.v1.ApiKey";
+    const HEADS: &'static [&'static str] = &[
+        "key",
+        "name",
+        "begins with",
+        "may act as",
+        "made",
+        "made by",
+        "ends",
+        "revoked",
+    ];
+
+    fn cells(&self, now: Timestamp) -> Vec<String> {
+        vec![
+            self.id.clone(),
+            self.display_name.clone(),
+            self.prefix.clone(),
+            bindings(&self.bindings),
+            when(self.create_time.as_ref(), now),
+            actor(self.created_by.as_ref()),
+            when(self.expire_time.as_ref(), now),
+            when(self.revoke_time.as_ref(), now),
+        ]
+    }
+}
+
+fn filter(filter: Option<&EventFilter>) -> String {
+    let Some(filter) = filter else {
+        return String::new();
+    };
+    let mut parts = Vec::new();
+    for (name, values) in [
+        ("types", &filter.types),
+        ("institutions", &filter.institutions),
+        ("products", &filter.products),
+        ("teams", &filter.teams),
+    ] {
+        if !values.is_empty() {
+            parts.push(format!("{name}: {}", list(values)));
+        }
+    }
+    if filter.emergency_only {
+        parts.push("emergencies".into());
+    }
+    if !filter.subject.is_empty() {
+        parts.push(format!("subject: {}", filter.subject));
+    }
+    parts.join("; ")
+}
+
+impl Shown for Subscription {
+    const TYPE: &'static str = "portreeve.notification.v1.Subscription";
+    const HEADS: &'static [&'static str] = &[
+        "subscription",
+        "name",
+        "filter",
+        "acknowledged",
+        "made",
+        "cursor",
+    ];
+
+    fn cells(&self, now: Timestamp) -> Vec<String> {
+        vec![
+            self.id.clone(),
+            self.display_name.clone(),
+            filter(self.filter.as_ref()),
+            when(self.acknowledge_time.as_ref(), now),
+            when(self.create_time.as_ref(), now),
+            self.cursor.clone(),
+        ]
+    }
+}
+
+impl Shown for WebhookEndpoint {
+    const TYPE: &'static str = "portreeve.notification.v1.WebhookEndpoint";
+    const HEADS: &'static [&'static str] = &[
+        "webhook", "name", "url", "state", "filter", "waiting", "dead", "made",
+    ];
+
+    fn cells(&self, now: Timestamp) -> Vec<String> {
+        vec![
+            self.id.clone(),
+            self.display_name.clone(),
+            self.url.clone(),
+            enum_word(
+                "WEBHOOK_STATE_",
+                WebhookState::try_from(self.state)
+                    .unwrap_or_default()
+                    .as_str_name(),
+            ),
+            filter(self.filter.as_ref()),
+            self.pending.to_string(),
+            self.dead.to_string(),
+            when(self.create_time.as_ref(), now),
+        ]
+    }
+}
+
+impl Shown for Delivery {
+    const TYPE: &'static str = "portreeve.notification.v1.Delivery";
+    const HEADS: &'static [&'static str] = &[
+        "delivery", "event", "type", "state", "attempts", "status", "error", "took", "last", "next",
+    ];
+
+    fn cells(&self, now: Timestamp) -> Vec<String> {
+        let tried = self.attempts > 0;
+        vec![
+            self.id.clone(),
+            self.event_id.clone(),
+            self.event_type.clone(),
+            enum_word(
+                "DELIVERY_STATE_",
+                DeliveryState::try_from(self.state)
+                    .unwrap_or_default()
+                    .as_str_name(),
+            ),
+            self.attempts.to_string(),
+            match self.last_status {
+                0 => String::new(),
+                status => status.to_string(),
+            },
+            self.last_error.clone(),
+            yes(tried, &format!("{} ms", self.last_latency_ms)),
+            when(self.last_attempt_time.as_ref(), now),
+            when(self.next_attempt_time.as_ref(), now),
+        ]
+    }
+}
+
+impl Shown for AddressClass {
+    const TYPE: &'static str = "portreeve.validation.v1.AddressClass";
+    const HEADS: &'static [&'static str] =
+        &["address", "accepted", "networks", "what it is", "source"];
+
+    fn cells(&self, _now: Timestamp) -> Vec<String> {
+        vec![
+            self.raw.clone(),
+            if self.accepted {
+                "yes".into()
+            } else {
+                "NO".into()
+            },
+            list(&self.networks),
+            self.registry_name.clone(),
+            self.registry_rfc.clone(),
+        ]
+    }
+}
+
+impl Shown for GetClientAddressResponse {
+    const TYPE: &'static str = "portreeve.gateway.v1.GetClientAddressResponse";
+    const HEADS: &'static [&'static str] = &["address", "family", "seen in"];
+
+    fn cells(&self, _now: Timestamp) -> Vec<String> {
+        vec![
+            self.address.clone(),
+            self.family.clone(),
+            self.source.clone(),
+        ]
+    }
+}
+
+impl Shown for GetCallerResponse {
+    const TYPE: &'static str = "portreeve.gateway.v1.GetCallerResponse";
+    const HEADS: &'static [&'static str] = &["id", "name", "may act as"];
+
+    fn cells(&self, _now: Timestamp) -> Vec<String> {
+        let principal = self.principal.clone().unwrap_or_default();
+        vec![
+            principal.id,
+            principal.display_name,
+            bindings(&principal.bindings),
+        ]
+    }
+}
+
+impl Shown for ImportOutcome {
+    const TYPE: &'static str = "portreeve.intake.v1.ImportOutcome";
+    const HEADS: &'static [&'static str] = &["row", "outcome", "number", "reason"];
+
+    fn cells(&self, _now: Timestamp) -> Vec<String> {
+        let outcome = match (self.imported, self.already_there) {
+            (true, _) => "imported",
+            (_, true) => "was there already",
+            _ => "REFUSED",
+        };
+        vec![
+            self.external_id.clone(),
+            outcome.into(),
+            self.number.clone(),
+            self.reason.clone(),
+        ]
+    }
+}
