@@ -87,7 +87,7 @@ impl GrantService for Grants {
         let caller = caller(&request)?;
         authorize_role(&caller, Action::GrantRead).map_err(Failure::from)?;
         let mut message = request.into_inner();
-        let size = paging::size(message.page_size);
+        let size = paging::size(std::mem::take(&mut message.page_size));
         let token = std::mem::take(&mut message.page_token);
         let bound = paging::binding(&caller.id, &message);
         let after = match self.0.pages.open(&token, &bound)? {

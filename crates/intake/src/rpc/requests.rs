@@ -117,7 +117,7 @@ impl RequestService for Requests {
         let caller = caller(&request)?;
         authorize_role(&caller, Action::RequestRead).map_err(Failure::from)?;
         let mut message = request.into_inner();
-        let size = paging::size(message.page_size);
+        let size = paging::size(std::mem::take(&mut message.page_size));
         let token = std::mem::take(&mut message.page_token);
         let bound = paging::binding(&caller.id, &message);
         let after = self.0.pages.open(&token, &bound)?;
@@ -240,7 +240,7 @@ impl RequestService for Requests {
     async fn list_comments(&self, request: Request<wire::ListCommentsRequest>) -> Result<Response<wire::ListCommentsResponse>, Status> {
         let caller = caller(&request)?;
         let mut message = request.into_inner();
-        let size = paging::size(message.page_size);
+        let size = paging::size(std::mem::take(&mut message.page_size));
         let token = std::mem::take(&mut message.page_token);
         let bound = paging::binding(&caller.id, &message);
         let after = self.0.pages.open_text(&token, &bound)?.map(|text| text.parse()).transpose().map_err(|_| paging::invalid())?;
@@ -255,7 +255,7 @@ impl RequestService for Requests {
     async fn list_timeline(&self, request: Request<wire::ListTimelineRequest>) -> Result<Response<wire::ListTimelineResponse>, Status> {
         let caller = caller(&request)?;
         let mut message = request.into_inner();
-        let size = paging::size(message.page_size);
+        let size = paging::size(std::mem::take(&mut message.page_size));
         let token = std::mem::take(&mut message.page_token);
         let bound = paging::binding(&caller.id, &message);
         let after = self.0.pages.open_text(&token, &bound)?.map(|text| text.parse()).transpose().map_err(|_| paging::invalid())?;
