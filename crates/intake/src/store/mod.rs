@@ -353,7 +353,7 @@ pub(crate) struct Changes {
 
 impl Changes {
     /// Nothing to write.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.events.is_empty() && self.replays.is_empty() && self.comments.is_empty()
             && self.new_requests.is_empty() && self.changed_requests.is_empty()
             && self.new_grants.is_empty() && self.changed_grants.is_empty()

@@ -14,7 +14,7 @@ use domain::{
 };
 use proto::error::Failure;
 
-use super::super::{Intake, requests::{Surroundings, blank_request}};
+use super::super::{Intake, requests::{Surroundings, Blank}};
 use crate::ledger::{Needs, Work};
 
 /// Longest external id, in bytes.
@@ -75,9 +75,17 @@ impl Intake {
                     return Ok(ImportOutcome::AlreadyThere(number));
                 }
                 let number = work.next_number().ok_or_else(Failure::internal)?;
-                let product = around.product.as_ref().map(|product| product.id.clone());
                 let id = RequestId(uuid::Uuid::now_v7());
-                let request = blank_request(id, number, &around.institution, product, queue.clone(), asked.clone(), actor.clone(), work.now);
+                let blank = Blank {
+                    id,
+                    number,
+                    around: &around,
+                    queue: queue.clone(),
+                    asked: asked.clone(),
+                    requester: actor.clone(),
+                    now: work.now,
+                };
+                let request = blank.request();
                 let case = Case { request, grants: Vec::new() };
                 let routing = routing(&around, &default_cloud_team);
                 let findings = verdict.findings.clone();

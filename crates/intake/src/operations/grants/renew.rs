@@ -13,7 +13,7 @@ use proto::error::Failure;
 
 use super::super::{
     Intake,
-    requests::{Answered, Call, blank_request},
+    requests::{Answered, Call, Blank},
 };
 use crate::ledger::{Needs, store_failure};
 
@@ -49,9 +49,17 @@ impl Intake {
                     return Ok(Err(answered));
                 }
                 let number = work.next_number().ok_or_else(Failure::internal)?;
-                let product = around.product.as_ref().map(|product| product.id.clone());
                 let actor = call.caller.actor();
-                let mut request = blank_request(request_id, number, &around.institution, product, queue.clone(), asked.clone(), actor.clone(), work.now);
+                let blank = Blank {
+                    id: request_id,
+                    number,
+                    around: &around,
+                    queue: queue.clone(),
+                    asked: asked.clone(),
+                    requester: actor.clone(),
+                    now: work.now,
+                };
+                let mut request = blank.request();
                 request.version = 1;
                 let case = Case { request, grants: Vec::new() };
                 call.keep(work, &Answered::Request(request_id));

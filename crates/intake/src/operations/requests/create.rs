@@ -37,30 +37,44 @@ pub(crate) enum Created {
     Stored(Box<Case>),
 }
 
-/// A request that nothing has happened to yet: version 0, a draft.
-pub(crate) fn blank_request(id: RequestId, number: RequestNumber, institution: &domain::catalogue::Institution, product: Option<ProductId>, queue: TeamId, asked: Asked, requester: Actor, now: Instant) -> Request {
-    Request {
-        id,
-        number,
-        institution: institution.id.clone(),
-        product,
-        zone: institution.time_zone.clone(),
-        state: RequestState::Draft,
-        asked,
-        reading: None,
-        findings: Vec::new(),
-        queue,
-        assignee: None,
-        requester,
-        questions: Vec::new(),
-        decision: None,
-        review_owed: false,
-        imported: false,
-        created_at: now,
-        updated_at: now,
-        submitted_at: None,
-        promised_by: None,
-        version: 0,
+/// What a request begins with.
+pub(crate) struct Blank<'a> {
+    pub(crate) id: RequestId,
+    pub(crate) number: RequestNumber,
+    pub(crate) around: &'a Surroundings,
+    pub(crate) queue: TeamId,
+    pub(crate) asked: Asked,
+    pub(crate) requester: Actor,
+    pub(crate) now: Instant,
+}
+
+impl Blank<'_> {
+    /// A request that nothing has happened to yet: version 0, a draft.
+    pub(crate) fn request(self) -> Request {
+        let Self { id, number, around, queue, asked, requester, now } = self;
+        Request {
+            id,
+            number,
+            institution: around.institution.id.clone(),
+            product: around.product.as_ref().map(|product| product.id.clone()),
+            zone: around.institution.time_zone.clone(),
+            state: RequestState::Draft,
+            asked,
+            reading: None,
+            findings: Vec::new(),
+            queue,
+            assignee: None,
+            requester,
+            questions: Vec::new(),
+            decision: None,
+            review_owed: false,
+            imported: false,
+            created_at: now,
+            updated_at: now,
+            submitted_at: None,
+            promised_by: None,
+            version: 0,
+        }
     }
 }
 
@@ -112,9 +126,17 @@ impl Intake {
                     return Ok(Err(answered));
                 }
                 let number = work.next_number().ok_or_else(Failure::internal)?;
-                let product = around.product.as_ref().map(|product| product.id.clone());
                 let actor = call.caller.actor();
-                let request = blank_request(id, number, &around.institution, product, queue.clone(), asked.clone(), actor.clone(), work.now);
+                let blank = Blank {
+                    id,
+                    number,
+                    around: &around,
+                    queue: queue.clone(),
+                    asked: asked.clone(),
+                    requester: actor.clone(),
+                    now: work.now,
+                };
+                let request = blank.request();
                 let mut case = Case { request, grants: Vec::new() };
                 let events = match &command {
                     None => {

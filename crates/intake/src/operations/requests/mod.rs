@@ -26,7 +26,7 @@ use domain::{
 use proto::{convert, error::Failure};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use create::{Created, NewRequest, blank_request};
+pub(crate) use create::{Blank, Created, NewRequest};
 pub(crate) use read::TimelineLine;
 
 use super::{Intake, replay};
