@@ -6,9 +6,16 @@
 macro_rules! implement_catalogue {
     ($transaction:ident) => {
         impl $transaction {
-            pub(super) async fn write_catalogue(&mut self, changes: &Changes) -> Result<(), StoreError> {
+            pub(super) async fn write_catalogue(
+                &mut self,
+                changes: &Changes,
+            ) -> Result<(), StoreError> {
                 let newer = |name: String, changed: u64| {
-                    if changed == 1 { Ok(()) } else { Err(StoreError::Duplicate(name)) }
+                    if changed == 1 {
+                        Ok(())
+                    } else {
+                        Err(StoreError::Duplicate(name))
+                    }
                 };
                 for stored in &changes.institutions {
                     let id = stored.value.id.as_str();
@@ -33,7 +40,8 @@ macro_rules! implement_catalogue {
                     newer(format!("product/{id}"), done.rows_affected())?;
                 }
                 for stored in &changes.servers {
-                    let (institution, id) = (stored.value.institution.as_str(), stored.value.id.as_str());
+                    let (institution, id) =
+                        (stored.value.institution.as_str(), stored.value.id.as_str());
                     let done = sqlx::query(sql!("store_server"))
                         .bind(institution)
                         .bind(id)

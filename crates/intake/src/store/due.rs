@@ -22,7 +22,11 @@ pub(super) struct Minimum {
 
 /// The earliest of all.
 pub(super) fn earliest(minima: &[Minimum]) -> Option<Instant> {
-    minima.iter().filter_map(|minimum| minimum.due_at_us).min().map(Instant::from_micros)
+    minima
+        .iter()
+        .filter_map(|minimum| minimum.due_at_us)
+        .min()
+        .map(Instant::from_micros)
 }
 
 /// Sources with something due at `now`, in the order in which they are run.

@@ -33,9 +33,10 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed
             | sqlx::Error::BeginFailed => Self::Unavailable(error.to_string()),
-            sqlx::Error::ColumnDecode { index, source } => {
-                Self::Corrupt { table: "the ledger", detail: format!("column {index}: {source}") }
-            }
+            sqlx::Error::ColumnDecode { index, source } => Self::Corrupt {
+                table: "the ledger",
+                detail: format!("column {index}: {source}"),
+            },
             _ => Self::Failed(error.to_string()),
         }
     }
@@ -45,7 +46,9 @@ impl From<sqlx::migrate::MigrateError> for StoreError {
     fn from(error: sqlx::migrate::MigrateError) -> Self {
         match error {
             sqlx::migrate::MigrateError::Execute(error) => error.into(),
-            other => Self::Failed(format!("the schema could not be brought up to date: {other}")),
+            other => Self::Failed(format!(
+                "the schema could not be brought up to date: {other}"
+            )),
         }
     }
 }
@@ -54,10 +57,19 @@ fn from_database(cause: &dyn DatabaseError) -> StoreError {
     if cause.is_unique_violation() {
         // PostgreSQL names the constraint, SQLite says `UNIQUE constraint failed: requests.number`.
         let name = cause.constraint().map_or_else(
-            || cause.message().rsplit(": ").next().unwrap_or_default().replace('.', "_"),
+            || {
+                cause
+                    .message()
+                    .rsplit(": ")
+                    .next()
+                    .unwrap_or_default()
+                    .replace('.', "_")
+            },
             str::to_owned,
         );
-        let known = DUPLICATES.iter().find(|(prefix, _)| name.starts_with(prefix));
+        let known = DUPLICATES
+            .iter()
+            .find(|(prefix, _)| name.starts_with(prefix));
         return StoreError::Duplicate(known.map_or(name.clone(), |(_, what)| (*what).to_owned()));
     }
     let message = cause.to_string();
@@ -65,12 +77,16 @@ fn from_database(cause: &dyn DatabaseError) -> StoreError {
         // Serialization, deadlock, lock timeout (PostgreSQL); busy snapshot, locked (SQLite).
         Some("40001" | "40P01" | "55P03" | "517" | "6" | "262") => StoreError::Conflict(message),
         // Cancelled by the statement's time limit, too many connections, starting, stopping; busy, disk trouble.
-        Some("57014" | "57P01" | "57P02" | "57P03" | "5" | "261" | "13" | "14") => StoreError::Unavailable(message),
+        Some("57014" | "57P01" | "57P02" | "57P03" | "5" | "261" | "13" | "14") => {
+            StoreError::Unavailable(message)
+        }
         Some(code) if code.len() == 5 && (code.starts_with("08") || code.starts_with("53")) => {
             StoreError::Unavailable(message)
         }
         // SQLITE_IOERR and its kin carry 10 in the low byte.
-        Some(code) if code.parse::<i32>().is_ok_and(|code| code & 0xff == 10) => StoreError::Unavailable(message),
+        Some(code) if code.parse::<i32>().is_ok_and(|code| code & 0xff == 10) => {
+            StoreError::Unavailable(message)
+        }
         _ => StoreError::Failed(message),
     }
 }

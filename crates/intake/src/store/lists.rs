@@ -74,7 +74,12 @@ fn any_of<'a>(query: &mut impl Clauses, column: &str, values: impl IntoIterator<
 }
 
 /// `before column in (a, b` without the closing bracket; says whether there was anything.
-fn list<'a>(query: &mut impl Clauses, before: &str, column: &str, values: impl IntoIterator<Item = &'a str>) -> bool {
+fn list<'a>(
+    query: &mut impl Clauses,
+    before: &str,
+    column: &str,
+    values: impl IntoIterator<Item = &'a str>,
+) -> bool {
     let mut empty = true;
     for value in values {
         if empty {
@@ -125,14 +130,29 @@ fn visible(query: &mut impl Clauses, visible: &Visibility, shown: &Shown<'_>) {
         return;
     }
     query.sql(" and (false");
-    if list(query, " or ", shown.institution, visible.institutions.iter().map(InstitutionId::as_str)) {
+    if list(
+        query,
+        " or ",
+        shown.institution,
+        visible.institutions.iter().map(InstitutionId::as_str),
+    ) {
         query.sql(")");
     }
-    if list(query, " or ", shown.product, visible.products.iter().map(ProductId::as_str)) {
+    if list(
+        query,
+        " or ",
+        shown.product,
+        visible.products.iter().map(ProductId::as_str),
+    ) {
         query.sql(")");
     }
     for (condition, end) in shown.teams {
-        if list(query, " or ", condition, visible.teams.iter().map(TeamId::as_str)) {
+        if list(
+            query,
+            " or ",
+            condition,
+            visible.teams.iter().map(TeamId::as_str),
+        ) {
             query.sql(")");
             query.sql(end);
         }
@@ -141,10 +161,23 @@ fn visible(query: &mut impl Clauses, visible: &Visibility, shown: &Shown<'_>) {
 }
 
 /// Orders newest first, or by `queue`: expressions without nulls, all ascending, before the id.
-fn page(query: &mut impl Clauses, table: &str, queue: Option<&[&str]>, after: Option<&PageKey>, limit: u32) {
+fn page(
+    query: &mut impl Clauses,
+    table: &str,
+    queue: Option<&[&str]>,
+    after: Option<&PageKey>,
+    limit: u32,
+) {
     let queue = queue.unwrap_or_default();
-    let order: String = queue.iter().map(|expression| format!("{expression}, ")).collect();
-    let (direction, than) = if queue.is_empty() { ("desc", "<") } else { ("asc", ">") };
+    let order: String = queue
+        .iter()
+        .map(|expression| format!("{expression}, "))
+        .collect();
+    let (direction, than) = if queue.is_empty() {
+        ("desc", "<")
+    } else {
+        ("asc", ">")
+    };
     if let Some(key) = after {
         query.sql(&format!(" and ({order}{table}.id) {than} ("));
         for index in 0..queue.len() {
@@ -154,14 +187,34 @@ fn page(query: &mut impl Clauses, table: &str, queue: Option<&[&str]>, after: Op
         query.uuid(key.id);
         query.sql(")");
     }
-    query.sql(&format!(" order by {order}{table}.id {direction} limit {limit}"));
+    query.sql(&format!(
+        " order by {order}{table}.id {direction} limit {limit}"
+    ));
 }
 
 /// A page of requests.
-pub(super) fn requests(query: &mut impl Clauses, filter: &RequestFilter, sees: &Visibility, after: Option<&PageKey>, limit: u32) {
-    equal(query, "requests.institution", filter.institution.as_ref().map(InstitutionId::as_str));
-    equal(query, "requests.queue", filter.queue.as_ref().map(TeamId::as_str));
-    equal(query, "requests.product", filter.product.as_ref().map(ProductId::as_str));
+pub(super) fn requests(
+    query: &mut impl Clauses,
+    filter: &RequestFilter,
+    sees: &Visibility,
+    after: Option<&PageKey>,
+    limit: u32,
+) {
+    equal(
+        query,
+        "requests.institution",
+        filter.institution.as_ref().map(InstitutionId::as_str),
+    );
+    equal(
+        query,
+        "requests.queue",
+        filter.queue.as_ref().map(TeamId::as_str),
+    );
+    equal(
+        query,
+        "requests.product",
+        filter.product.as_ref().map(ProductId::as_str),
+    );
     equal(query, "requests.assignee_id", filter.assignee.as_deref());
     if filter.unassigned {
         query.sql(" and requests.assignee_id is null");
@@ -169,19 +222,53 @@ pub(super) fn requests(query: &mut impl Clauses, filter: &RequestFilter, sees: &
     if filter.emergency_only {
         query.sql(" and requests.emergency");
     }
-    any_word(query, "requests.state", filter.states.iter().map(|state| state.as_str()));
-    compare(query, "requests.created_at_us >=", filter.created_after.map(|at| at.micros()));
-    compare(query, "requests.created_at_us <", filter.created_before.map(|at| at.micros()));
-    contains(query, "requests.search_text", filter.text.as_ref().map(|text| text.to_lowercase()));
-    contains(query, "requests.destinations", filter.host.as_ref().map(|host| format!("\n{host}\n")));
-    let grants_of = "exists (select 1 from grants where grants.request_id = requests.id and grants.cloud_team";
-    visible(query, sees, &Shown {
-        institution: "requests.institution",
-        product: "requests.product",
-        teams: &[("requests.queue", ""), (grants_of, ")")],
-    });
-    let queue = ["case when requests.emergency then 0 else 1 end", "coalesce(requests.promised_by_us, 9223372036854775807)"];
-    page(query, "requests", filter.queue_order.then_some(&queue), after, limit);
+    any_word(
+        query,
+        "requests.state",
+        filter.states.iter().map(|state| state.as_str()),
+    );
+    compare(
+        query,
+        "requests.created_at_us >=",
+        filter.created_after.map(|at| at.micros()),
+    );
+    compare(
+        query,
+        "requests.created_at_us <",
+        filter.created_before.map(|at| at.micros()),
+    );
+    contains(
+        query,
+        "requests.search_text",
+        filter.text.as_ref().map(|text| text.to_lowercase()),
+    );
+    contains(
+        query,
+        "requests.destinations",
+        filter.host.as_ref().map(|host| format!("\n{host}\n")),
+    );
+    let grants_of =
+        "exists (select 1 from grants where grants.request_id = requests.id and grants.cloud_team";
+    visible(
+        query,
+        sees,
+        &Shown {
+            institution: "requests.institution",
+            product: "requests.product",
+            teams: &[("requests.queue", ""), (grants_of, ")")],
+        },
+    );
+    let queue = [
+        "case when requests.emergency then 0 else 1 end",
+        "coalesce(requests.promised_by_us, 9223372036854775807)",
+    ];
+    page(
+        query,
+        "requests",
+        filter.queue_order.then_some(&queue),
+        after,
+        limit,
+    );
 }
 
 fn contains(query: &mut impl Clauses, column: &str, text: Option<String>) {
@@ -196,18 +283,42 @@ fn contains(query: &mut impl Clauses, column: &str, text: Option<String>) {
 /// Where the page after `request` begins.
 pub(super) fn after_request(request: &Request, queue_order: bool) -> PageKey {
     let values = if queue_order {
-        vec![i64::from(!request.asked.emergency), request.promised_by.map_or(i64::MAX, |at| at.micros())]
+        vec![
+            i64::from(!request.asked.emergency),
+            request.promised_by.map_or(i64::MAX, |at| at.micros()),
+        ]
     } else {
         Vec::new()
     };
-    PageKey { values, id: request.id.0 }
+    PageKey {
+        values,
+        id: request.id.0,
+    }
 }
 
 /// A page of grants.
-pub(super) fn grants(query: &mut impl Clauses, filter: &GrantFilter, sees: &Visibility, after: Option<&PageKey>, limit: u32) {
-    equal(query, "grants.institution", filter.institution.as_ref().map(InstitutionId::as_str));
-    equal(query, "grants.cloud_team", filter.cloud_team.as_ref().map(TeamId::as_str));
-    equal(query, "grants.product", filter.product.as_ref().map(ProductId::as_str));
+pub(super) fn grants(
+    query: &mut impl Clauses,
+    filter: &GrantFilter,
+    sees: &Visibility,
+    after: Option<&PageKey>,
+    limit: u32,
+) {
+    equal(
+        query,
+        "grants.institution",
+        filter.institution.as_ref().map(InstitutionId::as_str),
+    );
+    equal(
+        query,
+        "grants.cloud_team",
+        filter.cloud_team.as_ref().map(TeamId::as_str),
+    );
+    equal(
+        query,
+        "grants.product",
+        filter.product.as_ref().map(ProductId::as_str),
+    );
     equal(query, "grants.assignee_id", filter.assignee.as_deref());
     equal(query, "grants.destination", filter.host.as_deref());
     if let Some(request) = filter.request {
@@ -217,21 +328,43 @@ pub(super) fn grants(query: &mut impl Clauses, filter: &GrantFilter, sees: &Visi
     if filter.unassigned {
         query.sql(" and grants.assignee_id is null");
     }
-    any_word(query, "grants.state", filter.states.iter().map(|state| state.as_str()));
+    any_word(
+        query,
+        "grants.state",
+        filter.states.iter().map(|state| state.as_str()),
+    );
     if let Some(at) = filter.live_at {
         query.sql(" and grants.state = 'active' and (grants.expires_at_us is null or grants.expires_at_us > ");
         query.number(at.micros());
         query.sql(")");
     }
-    compare(query, "grants.expires_at_us <", filter.expires_before.map(|at| at.micros()));
-    let queue_of = "exists (select 1 from requests where requests.id = grants.request_id and requests.queue";
-    visible(query, sees, &Shown {
-        institution: "grants.institution",
-        product: "grants.product",
-        teams: &[("grants.cloud_team", ""), (queue_of, ")")],
-    });
-    let queue = ["case when grants.emergency then 0 else 1 end", "grants.hand_over_at_us"];
-    page(query, "grants", filter.queue_order.then_some(&queue), after, limit);
+    compare(
+        query,
+        "grants.expires_at_us <",
+        filter.expires_before.map(|at| at.micros()),
+    );
+    let queue_of =
+        "exists (select 1 from requests where requests.id = grants.request_id and requests.queue";
+    visible(
+        query,
+        sees,
+        &Shown {
+            institution: "grants.institution",
+            product: "grants.product",
+            teams: &[("grants.cloud_team", ""), (queue_of, ")")],
+        },
+    );
+    let queue = [
+        "case when grants.emergency then 0 else 1 end",
+        "grants.hand_over_at_us",
+    ];
+    page(
+        query,
+        "grants",
+        filter.queue_order.then_some(&queue),
+        after,
+        limit,
+    );
 }
 
 /// Where the page after `grant` begins.
@@ -241,14 +374,25 @@ pub(super) fn after_grant(grant: &Grant, queue_order: bool) -> PageKey {
     } else {
         Vec::new()
     };
-    PageKey { values, id: grant.id.0 }
+    PageKey {
+        values,
+        id: grant.id.0,
+    }
 }
 
 /// Grants that are live at `now`, to one of `destinations`.
-pub(super) fn live_grants<'a>(query: &mut impl Clauses, institution: &InstitutionId, destinations: impl IntoIterator<Item = &'a str>, now: i64, limit: u32) {
+pub(super) fn live_grants<'a>(
+    query: &mut impl Clauses,
+    institution: &InstitutionId,
+    destinations: impl IntoIterator<Item = &'a str>,
+    now: i64,
+    limit: u32,
+) {
     equal(query, "grants.institution", Some(institution.as_str()));
     any_of(query, "grants.destination", destinations);
-    query.sql(" and grants.state = 'active' and (grants.expires_at_us is null or grants.expires_at_us > ");
+    query.sql(
+        " and grants.state = 'active' and (grants.expires_at_us is null or grants.expires_at_us > ",
+    );
     query.number(now);
     query.sql(&format!(") order by grants.id limit {limit}"));
 }
@@ -291,7 +435,13 @@ pub(super) fn is_selective(filter: &EventFilter, sees: &Visibility) -> bool {
 }
 
 /// Events after `after` up to `until`, in position order.
-pub(super) fn events(query: &mut impl Clauses, (after, until): (u64, u64), filter: &EventFilter, sees: &Visibility, limit: u32) {
+pub(super) fn events(
+    query: &mut impl Clauses,
+    (after, until): (u64, u64),
+    filter: &EventFilter,
+    sees: &Visibility,
+    limit: u32,
+) {
     let walk = walk(filter, sees);
     let order = match walk {
         Walk::Log => "position",
@@ -306,14 +456,30 @@ pub(super) fn events(query: &mut impl Clauses, (after, until): (u64, u64), filte
     };
     compare(query, "position >", i64::try_from(after).ok());
     compare(query, "position <=", i64::try_from(until).ok());
-    any_of(query, "institution", filter.institutions.iter().map(InstitutionId::as_str));
-    any_of(query, "product", filter.products.iter().map(ProductId::as_str));
+    any_of(
+        query,
+        "institution",
+        filter.institutions.iter().map(InstitutionId::as_str),
+    );
+    any_of(
+        query,
+        "product",
+        filter.products.iter().map(ProductId::as_str),
+    );
     any_of(query, "team", filter.teams.iter().map(TeamId::as_str));
     if filter.emergency_only {
         query.sql(" and emergency");
     }
     types(query, &filter.types);
-    visible(query, sees, &Shown { institution: "institution", product: "product", teams: &[("team", "")] });
+    visible(
+        query,
+        sees,
+        &Shown {
+            institution: "institution",
+            product: "product",
+            teams: &[("team", "")],
+        },
+    );
     query.sql(&format!(" order by {order} limit {limit}"));
 }
 
@@ -325,7 +491,10 @@ fn types(query: &mut impl Clauses, types: &[String]) {
     for kind in types {
         match kind.strip_suffix('*') {
             Some(prefix) => {
-                query.sql(&format!(" or substr(type, 1, {}) = ", prefix.chars().count()));
+                query.sql(&format!(
+                    " or substr(type, 1, {}) = ",
+                    prefix.chars().count()
+                ));
                 query.text(prefix);
             }
             None => {
@@ -338,10 +507,23 @@ fn types(query: &mut impl Clauses, types: &[String]) {
 }
 
 /// Institutions after `after` by id; those that `sees` names unless it reaches further.
-pub(super) fn institutions(query: &mut impl Clauses, sees: &Visibility, after: Option<&str>, limit: u32) {
+pub(super) fn institutions(
+    query: &mut impl Clauses,
+    sees: &Visibility,
+    after: Option<&str>,
+    limit: u32,
+) {
     let further = sees.all || !sees.products.is_empty() || !sees.teams.is_empty();
     if !further {
-        visible(query, sees, &Shown { institution: "id", product: "id", teams: &[] });
+        visible(
+            query,
+            sees,
+            &Shown {
+                institution: "id",
+                product: "id",
+                teams: &[],
+            },
+        );
     }
     query.sql(" and id > ");
     query.text(after.unwrap_or_default());
@@ -370,7 +552,11 @@ impl<T> Paging<T> {
             items: Vec::new(),
             wanted: usize::try_from(limit).unwrap_or(usize::MAX),
             batch,
-            left: if judged { LOOKED_AT_AT_MOST.max(batch) } else { batch },
+            left: if judged {
+                LOOKED_AT_AT_MOST.max(batch)
+            } else {
+                batch
+            },
             after: after.cloned(),
             next: None,
             done: false,
@@ -420,6 +606,9 @@ impl<T> Paging<T> {
 
     /// The page.
     pub(super) fn finish(self) -> Page<T> {
-        Page { items: self.items, next: self.next }
+        Page {
+            items: self.items,
+            next: self.next,
+        }
     }
 }

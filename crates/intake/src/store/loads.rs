@@ -9,7 +9,10 @@
 
 use domain::time::Instant;
 
-use super::{StoreError, wakes::{Ticket, Wakes}};
+use super::{
+    StoreError,
+    wakes::{Ticket, Wakes},
+};
 
 /// What a transaction will tell once it is committed.
 #[derive(Debug, Default)]
@@ -35,11 +38,17 @@ impl Outcome {
 }
 
 /// A statement that changes rows changed fewer than it was given: they are not there.
-pub(super) fn expect_rows(table: &'static str, changed: u64, wanted: usize) -> Result<(), StoreError> {
+pub(super) fn expect_rows(
+    table: &'static str,
+    changed: u64,
+    wanted: usize,
+) -> Result<(), StoreError> {
     if u64::try_from(wanted).is_ok_and(|wanted| wanted == changed) {
         Ok(())
     } else {
-        Err(StoreError::Failed(format!("{changed} of {wanted} changed rows of {table} were found")))
+        Err(StoreError::Failed(format!(
+            "{changed} of {wanted} changed rows of {table} were found"
+        )))
     }
 }
 
@@ -62,15 +71,28 @@ macro_rules! implement_transaction {
                     .bind(uuids(&ids))
                     .fetch_all(&mut *self.inner)
                     .await?;
-                Ok(rows::assemble(read_requests(requests)?, read_grants(grants)?))
+                Ok(rows::assemble(
+                    read_requests(requests)?,
+                    read_grants(grants)?,
+                ))
             }
 
-            async fn load_replays(&mut self, keys: &[ReplayKey]) -> Result<Vec<Replay>, StoreError> {
-                let names: Vec<[&str; 3]> =
-                    keys.iter().map(|key| [key.principal.as_str(), key.method, key.request_id.as_str()]).collect();
+            async fn load_replays(
+                &mut self,
+                keys: &[ReplayKey],
+            ) -> Result<Vec<Replay>, StoreError> {
+                let names: Vec<[&str; 3]> = keys
+                    .iter()
+                    .map(|key| [key.principal.as_str(), key.method, key.request_id.as_str()])
+                    .collect();
                 let query = sqlx::query_as(sql!($dialect, "load_replays"));
-                let records: Vec<ReplayRecord> = bind_names(query, &names).fetch_all(&mut *self.inner).await?;
-                let replays = records.into_iter().map(|record| record.read(keys)).collect::<Result<Vec<_>, _>>()?;
+                let records: Vec<ReplayRecord> = bind_names(query, &names)
+                    .fetch_all(&mut *self.inner)
+                    .await?;
+                let replays = records
+                    .into_iter()
+                    .map(|record| record.read(keys))
+                    .collect::<Result<Vec<_>, _>>()?;
                 Ok(replays.into_iter().flatten().collect())
             }
 
@@ -79,31 +101,48 @@ macro_rules! implement_transaction {
                 ids: &[InstitutionId],
             ) -> Result<Vec<Versioned<Institution>>, StoreError> {
                 let ids: Vec<&str> = ids.iter().map(InstitutionId::as_str).collect();
-                let records: Vec<CatalogueRecord> = sqlx::query_as(sql!($dialect, "load_institutions"))
-                    .bind(texts(&ids))
-                    .fetch_all(&mut *self.inner)
-                    .await?;
-                records.into_iter().map(|record| record.read("institutions")).collect()
+                let records: Vec<CatalogueRecord> =
+                    sqlx::query_as(sql!($dialect, "load_institutions"))
+                        .bind(texts(&ids))
+                        .fetch_all(&mut *self.inner)
+                        .await?;
+                records
+                    .into_iter()
+                    .map(|record| record.read("institutions"))
+                    .collect()
             }
 
-            async fn load_products(&mut self, ids: &[ProductId]) -> Result<Vec<Versioned<Product>>, StoreError> {
+            async fn load_products(
+                &mut self,
+                ids: &[ProductId],
+            ) -> Result<Vec<Versioned<Product>>, StoreError> {
                 let ids: Vec<&str> = ids.iter().map(ProductId::as_str).collect();
                 let records: Vec<CatalogueRecord> = sqlx::query_as(sql!($dialect, "load_products"))
                     .bind(texts(&ids))
                     .fetch_all(&mut *self.inner)
                     .await?;
-                records.into_iter().map(|record| record.read("products")).collect()
+                records
+                    .into_iter()
+                    .map(|record| record.read("products"))
+                    .collect()
             }
 
             async fn load_servers(
                 &mut self,
                 ids: &[(InstitutionId, ServerId)],
             ) -> Result<Vec<Versioned<Server>>, StoreError> {
-                let names: Vec<[&str; 2]> =
-                    ids.iter().map(|(institution, id)| [institution.as_str(), id.as_str()]).collect();
+                let names: Vec<[&str; 2]> = ids
+                    .iter()
+                    .map(|(institution, id)| [institution.as_str(), id.as_str()])
+                    .collect();
                 let query = sqlx::query_as(sql!($dialect, "load_servers"));
-                let records: Vec<CatalogueRecord> = bind_names(query, &names).fetch_all(&mut *self.inner).await?;
-                records.into_iter().map(|record| record.read("servers")).collect()
+                let records: Vec<CatalogueRecord> = bind_names(query, &names)
+                    .fetch_all(&mut *self.inner)
+                    .await?;
+                records
+                    .into_iter()
+                    .map(|record| record.read("servers"))
+                    .collect()
             }
 
             async fn load_live_keys(&mut self) -> Result<Vec<ApiKey>, StoreError> {
@@ -115,13 +154,16 @@ macro_rules! implement_transaction {
             }
 
             async fn load_key(&mut self, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
-                let record: Option<KeyRecord> =
-                    sqlx::query_as(sql!($dialect, "load_key")).bind(id.0).fetch_optional(&mut *self.inner).await?;
+                let record: Option<KeyRecord> = sqlx::query_as(sql!($dialect, "load_key"))
+                    .bind(id.0)
+                    .fetch_optional(&mut *self.inner)
+                    .await?;
                 record.map(KeyRecord::read).transpose()
             }
 
             async fn take_numbers(&mut self, year: u16, count: u32) -> Result<u32, StoreError> {
-                let full = || StoreError::Failed(format!("the year {year} has no request numbers left"));
+                let full =
+                    || StoreError::Failed(format!("the year {year} has no request numbers left"));
                 let wanted = i32::try_from(count).map_err(|_| full())?;
                 let last: i32 = sqlx::query_scalar(sql!("take_numbers"))
                     .bind(i32::from(year))
@@ -135,14 +177,21 @@ macro_rules! implement_transaction {
                 &mut self,
                 keys: &[(InstitutionId, String)],
             ) -> Result<Vec<(InstitutionId, String, RequestNumber)>, StoreError> {
-                let names: Vec<[&str; 2]> =
-                    keys.iter().map(|(institution, id)| [institution.as_str(), id.as_str()]).collect();
+                let names: Vec<[&str; 2]> = keys
+                    .iter()
+                    .map(|(institution, id)| [institution.as_str(), id.as_str()])
+                    .collect();
                 let query = sqlx::query_as(sql!($dialect, "load_imports"));
-                let found: Vec<(String, String, String)> =
-                    bind_names(query, &names).fetch_all(&mut *self.inner).await?;
+                let found: Vec<(String, String, String)> = bind_names(query, &names)
+                    .fetch_all(&mut *self.inner)
+                    .await?;
                 let read = |(institution, id, number): (String, String, String)| {
-                    let number = number.parse().map_err(|error| rows::corrupt("requests", &number, error))?;
-                    let institution = institution.parse().map_err(|error| rows::corrupt("imports", &id, error))?;
+                    let number = number
+                        .parse()
+                        .map_err(|error| rows::corrupt("requests", &number, error))?;
+                    let institution = institution
+                        .parse()
+                        .map_err(|error| rows::corrupt("imports", &id, error))?;
                     Ok((institution, id, number))
                 };
                 found.into_iter().map(read).collect()
@@ -150,7 +199,9 @@ macro_rules! implement_transaction {
 
             async fn load_due(&mut self, limit: u32) -> Result<Due, StoreError> {
                 self.outcome.ran_due = true;
-                let minima = sqlx::query_as(sql!("due_minima")).fetch_all(&mut *self.inner).await?;
+                let minima = sqlx::query_as(sql!("due_minima"))
+                    .fetch_all(&mut *self.inner)
+                    .await?;
                 let mut due = Due::default();
                 let mut left = i64::from(limit);
                 for minimum in due::ready(minima, self.now) {
@@ -166,7 +217,8 @@ macro_rules! implement_transaction {
                     left = left.saturating_sub(i64::try_from(taken).unwrap_or(i64::MAX));
                 }
                 // A case that is stepped whole covers its settled grants too.
-                let whole: HashSet<RequestId> = due.cases.iter().map(|case| case.request.id).collect();
+                let whole: HashSet<RequestId> =
+                    due.cases.iter().map(|case| case.request.id).collect();
                 due.grants.retain(|grant| !whole.contains(&grant.request));
                 Ok(due)
             }
@@ -186,7 +238,11 @@ macro_rules! implement_transaction {
                 Ok(head)
             }
 
-            async fn forget_replays(&mut self, before: Instant, limit: u32) -> Result<u64, StoreError> {
+            async fn forget_replays(
+                &mut self,
+                before: Instant,
+                limit: u32,
+            ) -> Result<u64, StoreError> {
                 let forgotten = sqlx::query(sql!("forget_replays"))
                     .bind(before.micros())
                     .bind(i64::from(limit))
@@ -198,7 +254,9 @@ macro_rules! implement_transaction {
             async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
                 let earliest = if self.outcome.ran_due {
                     let ticket = self.wakes.ticket();
-                    let minima = sqlx::query_as(sql!("due_minima")).fetch_all(&mut *self.inner).await?;
+                    let minima = sqlx::query_as(sql!("due_minima"))
+                        .fetch_all(&mut *self.inner)
+                        .await?;
                     Some((ticket, due::earliest(&minima)))
                 } else {
                     None
@@ -211,7 +269,12 @@ macro_rules! implement_transaction {
 
         impl $transaction {
             /// Grants that are stepped alone; returns how many.
-            async fn take_settled(&mut self, class: i32, limit: i64, due: &mut Due) -> Result<usize, StoreError> {
+            async fn take_settled(
+                &mut self,
+                class: i32,
+                limit: i64,
+                due: &mut Due,
+            ) -> Result<usize, StoreError> {
                 let records: Vec<GrantRecord> = sqlx::query_as(sql!($dialect, "due_settled"))
                     .bind(class)
                     .bind(self.now.micros())
@@ -243,8 +306,11 @@ macro_rules! implement_transaction {
                 limit: i64,
                 due: &mut Due,
             ) -> Result<usize, StoreError> {
-                let statement =
-                    if minimum.source == due::UNSETTLED { sql!("due_unsettled") } else { sql!("due_requests") };
+                let statement = if minimum.source == due::UNSETTLED {
+                    sql!("due_unsettled")
+                } else {
+                    sql!("due_requests")
+                };
                 let mut wanted: Vec<Uuid> = sqlx::query_scalar(statement)
                     .bind(minimum.class)
                     .bind(self.now.micros())
@@ -252,15 +318,17 @@ macro_rules! implement_transaction {
                     .fetch_all(&mut *self.inner)
                     .await?;
                 due.more |= i64::try_from(wanted.len()).is_ok_and(|found| found >= limit);
-                let mut seen: HashSet<Uuid> = due.cases.iter().map(|case| case.request.id.0).collect();
+                let mut seen: HashSet<Uuid> =
+                    due.cases.iter().map(|case| case.request.id.0).collect();
                 wanted.retain(|id| seen.insert(*id));
                 if wanted.is_empty() {
                     return Ok(0);
                 }
-                let requests: Vec<RequestRecord> = sqlx::query_as(sql!($dialect, "lock_due_requests"))
-                    .bind(uuids(&wanted))
-                    .fetch_all(&mut *self.inner)
-                    .await?;
+                let requests: Vec<RequestRecord> =
+                    sqlx::query_as(sql!($dialect, "lock_due_requests"))
+                        .bind(uuids(&wanted))
+                        .fetch_all(&mut *self.inner)
+                        .await?;
                 let requests = read_requests(requests)?;
                 let locked: Vec<Uuid> = requests.iter().map(|request| request.id.0).collect();
                 let grants: Vec<GrantRecord> = sqlx::query_as(sql!($dialect, "lock_due_grants"))
@@ -271,14 +339,21 @@ macro_rules! implement_transaction {
                     .bind(uuids(&locked))
                     .fetch_all(&mut *self.inner)
                     .await?;
-                let counts: HashMap<Uuid, i64> = counts.into_iter().map(|row| (row.request_id, row.count)).collect();
+                let counts: HashMap<Uuid, i64> = counts
+                    .into_iter()
+                    .map(|row| (row.request_id, row.count))
+                    .collect();
                 let mut cases = rows::assemble(requests, read_grants(grants)?);
                 cases.retain(|case| {
                     let all = counts.get(&case.request.id.0).copied().unwrap_or(0);
                     i64::try_from(case.grants.len()) == Ok(all)
                 });
                 due.more |= cases.len() < wanted.len();
-                let order: HashMap<Uuid, usize> = wanted.iter().enumerate().map(|(place, id)| (*id, place)).collect();
+                let order: HashMap<Uuid, usize> = wanted
+                    .iter()
+                    .enumerate()
+                    .map(|(place, id)| (*id, place))
+                    .collect();
                 cases.sort_by_key(|case| order.get(&case.request.id.0).copied());
                 let taken = cases.len();
                 due.cases.extend(cases);

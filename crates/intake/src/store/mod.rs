@@ -30,7 +30,10 @@ use domain::{
     catalogue::{Institution, Product, Server},
     event::EventType,
     grant::{Grant, GrantState},
-    id::{CommentId, EventId, GrantId, InstitutionId, KeyId, ProductId, RequestId, RequestNumber, ServerId, TeamId},
+    id::{
+        CommentId, EventId, GrantId, InstitutionId, KeyId, ProductId, RequestId, RequestNumber,
+        ServerId, TeamId,
+    },
     net::Destination,
     request::{Request, RequestState},
     time::Instant,
@@ -45,12 +48,15 @@ pub(crate) use crate::envelope::PendingEvent;
 ///
 /// # Errors
 /// [`StoreError`] when it cannot be opened or migrated.
-pub(crate) async fn open(location: &StoreLocation, clock: Clock) -> Result<Arc<dyn Store>, StoreError> {
+pub(crate) async fn open(
+    location: &StoreLocation,
+    clock: Clock,
+) -> Result<Arc<dyn Store>, StoreError> {
     match location {
         StoreLocation::Sqlite(path) => Ok(Arc::new(sqlite::SqliteStore::open(path, clock).await?)),
-        StoreLocation::Postgres { url, schema } => {
-            Ok(Arc::new(postgres::PostgresStore::open(url, schema, clock).await?))
-        }
+        StoreLocation::Postgres { url, schema } => Ok(Arc::new(
+            postgres::PostgresStore::open(url, schema, clock).await?,
+        )),
     }
 }
 
@@ -354,11 +360,18 @@ pub(crate) struct Changes {
 impl Changes {
     /// Nothing to write.
     pub(crate) fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.replays.is_empty() && self.comments.is_empty()
-            && self.new_requests.is_empty() && self.changed_requests.is_empty()
-            && self.new_grants.is_empty() && self.changed_grants.is_empty()
-            && self.institutions.is_empty() && self.products.is_empty() && self.servers.is_empty()
-            && self.keys.is_empty() && self.imports.is_empty()
+        self.events.is_empty()
+            && self.replays.is_empty()
+            && self.comments.is_empty()
+            && self.new_requests.is_empty()
+            && self.changed_requests.is_empty()
+            && self.new_grants.is_empty()
+            && self.changed_grants.is_empty()
+            && self.institutions.is_empty()
+            && self.products.is_empty()
+            && self.servers.is_empty()
+            && self.keys.is_empty()
+            && self.imports.is_empty()
     }
 }
 
@@ -376,13 +389,22 @@ pub(crate) trait Transaction: Send {
     async fn load_replays(&mut self, keys: &[ReplayKey]) -> Result<Vec<Replay>, StoreError>;
 
     /// The catalogue entries with these ids, locked; for commands that change the catalogue.
-    async fn load_institutions(&mut self, ids: &[InstitutionId]) -> Result<Vec<Versioned<Institution>>, StoreError>;
+    async fn load_institutions(
+        &mut self,
+        ids: &[InstitutionId],
+    ) -> Result<Vec<Versioned<Institution>>, StoreError>;
 
     /// As [`Transaction::load_institutions`].
-    async fn load_products(&mut self, ids: &[ProductId]) -> Result<Vec<Versioned<Product>>, StoreError>;
+    async fn load_products(
+        &mut self,
+        ids: &[ProductId],
+    ) -> Result<Vec<Versioned<Product>>, StoreError>;
 
     /// As [`Transaction::load_institutions`].
-    async fn load_servers(&mut self, ids: &[(InstitutionId, ServerId)]) -> Result<Vec<Versioned<Server>>, StoreError>;
+    async fn load_servers(
+        &mut self,
+        ids: &[(InstitutionId, ServerId)],
+    ) -> Result<Vec<Versioned<Server>>, StoreError>;
 
     /// Every key that is neither revoked nor over, locked; for commands that change keys.
     async fn load_live_keys(&mut self) -> Result<Vec<ApiKey>, StoreError>;
@@ -394,7 +416,10 @@ pub(crate) trait Transaction: Send {
     async fn take_numbers(&mut self, year: u16, count: u32) -> Result<u32, StoreError>;
 
     /// The requests that these external ids were imported as.
-    async fn load_imports(&mut self, keys: &[(InstitutionId, String)]) -> Result<Vec<(InstitutionId, String, RequestNumber)>, StoreError>;
+    async fn load_imports(
+        &mut self,
+        keys: &[(InstitutionId, String)],
+    ) -> Result<Vec<(InstitutionId, String, RequestNumber)>, StoreError>;
 
     /// Up to `limit` aggregates that are due at [`Transaction::now`]: ends before starts before alarms, oldest first;
     /// those that others hold are skipped.
@@ -436,46 +461,105 @@ pub(crate) trait Store: Send + Sync + 'static {
     async fn case(&self, id: RequestId) -> Result<Option<Case>, StoreError>;
 
     /// The request with this number.
-    async fn request_by_number(&self, number: RequestNumber) -> Result<Option<RequestId>, StoreError>;
+    async fn request_by_number(
+        &self,
+        number: RequestNumber,
+    ) -> Result<Option<RequestId>, StoreError>;
 
     /// One grant.
     async fn grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError>;
 
     /// A page of cases.
-    async fn cases(&self, filter: &RequestFilter, visible: &Visibility, after: Option<&PageKey>, limit: u32) -> Result<Page<Case>, StoreError>;
+    async fn cases(
+        &self,
+        filter: &RequestFilter,
+        visible: &Visibility,
+        after: Option<&PageKey>,
+        limit: u32,
+    ) -> Result<Page<Case>, StoreError>;
 
     /// A page of grants, and the head of the log that the page is a snapshot at.
-    async fn grants(&self, filter: &GrantFilter, visible: &Visibility, after: Option<&PageKey>, limit: u32) -> Result<(Page<Grant>, u64), StoreError>;
+    async fn grants(
+        &self,
+        filter: &GrantFilter,
+        visible: &Visibility,
+        after: Option<&PageKey>,
+        limit: u32,
+    ) -> Result<(Page<Grant>, u64), StoreError>;
 
     /// Live grants of the institution to any of the destinations, at most `limit`: candidates for an overlap.
-    async fn live_grants(&self, institution: &InstitutionId, destinations: &[Destination], now: Instant, limit: u32) -> Result<Vec<Grant>, StoreError>;
+    async fn live_grants(
+        &self,
+        institution: &InstitutionId,
+        destinations: &[Destination],
+        now: Instant,
+        limit: u32,
+    ) -> Result<Vec<Grant>, StoreError>;
 
     /// Comments, oldest first, after `after`; internal ones only when asked for.
-    async fn comments(&self, request: RequestId, internal: bool, after: Option<CommentId>, limit: u32) -> Result<Vec<Comment>, StoreError>;
+    async fn comments(
+        &self,
+        request: RequestId,
+        internal: bool,
+        after: Option<CommentId>,
+        limit: u32,
+    ) -> Result<Vec<Comment>, StoreError>;
 
     /// The events of a subject after `sequence`, oldest first.
-    async fn subject_events(&self, subject: &str, after_sequence: u64, limit: u32) -> Result<Vec<StoredEvent>, StoreError>;
+    async fn subject_events(
+        &self,
+        subject: &str,
+        after_sequence: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError>;
 
     /// A page of the log.
-    async fn events(&self, after_position: u64, filter: &EventFilter, visible: &Visibility, limit: u32) -> Result<EventPage, StoreError>;
+    async fn events(
+        &self,
+        after_position: u64,
+        filter: &EventFilter,
+        visible: &Visibility,
+        limit: u32,
+    ) -> Result<EventPage, StoreError>;
 
     /// One institution.
-    async fn institution(&self, id: &InstitutionId) -> Result<Option<Versioned<Institution>>, StoreError>;
+    async fn institution(
+        &self,
+        id: &InstitutionId,
+    ) -> Result<Option<Versioned<Institution>>, StoreError>;
 
     /// Institutions by id after `after`; only those in `visible.institutions` unless `visible` reaches further.
-    async fn institutions(&self, visible: &Visibility, after: Option<&str>, limit: u32) -> Result<Vec<Versioned<Institution>>, StoreError>;
+    async fn institutions(
+        &self,
+        visible: &Visibility,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Versioned<Institution>>, StoreError>;
 
     /// One product.
     async fn product(&self, id: &ProductId) -> Result<Option<Versioned<Product>>, StoreError>;
 
     /// Products by id after `after`.
-    async fn products(&self, after: Option<&str>, limit: u32) -> Result<Vec<Versioned<Product>>, StoreError>;
+    async fn products(
+        &self,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Versioned<Product>>, StoreError>;
 
     /// Servers of an institution by id after `after`.
-    async fn servers(&self, institution: &InstitutionId, after: Option<&str>, limit: u32) -> Result<Vec<Versioned<Server>>, StoreError>;
+    async fn servers(
+        &self,
+        institution: &InstitutionId,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Versioned<Server>>, StoreError>;
 
     /// One server.
-    async fn server(&self, institution: &InstitutionId, id: &ServerId) -> Result<Option<Versioned<Server>>, StoreError>;
+    async fn server(
+        &self,
+        institution: &InstitutionId,
+        id: &ServerId,
+    ) -> Result<Option<Versioned<Server>>, StoreError>;
 
     /// Every team that a product or server names.
     async fn teams(&self) -> Result<Vec<TeamId>, StoreError>;

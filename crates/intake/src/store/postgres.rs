@@ -23,7 +23,10 @@ use domain::{
     case::Case,
     catalogue::{Institution, Product, Server},
     grant::Grant,
-    id::{CommentId, GrantId, InstitutionId, KeyId, ProductId, RequestId, RequestNumber, ServerId, TeamId},
+    id::{
+        CommentId, GrantId, InstitutionId, KeyId, ProductId, RequestId, RequestNumber, ServerId,
+        TeamId,
+    },
     net::Destination,
     request::Request,
     time::Instant,
@@ -38,15 +41,15 @@ use tokio::{sync::watch, task::JoinHandle};
 use uuid::Uuid;
 
 use super::{
-    ApiKey, Changes, Comment, Due, EventFilter, EventPage, Feed, GrantFilter, Page, PageKey, Replay, ReplayKey,
-    RequestFilter, Store, StoreError, StoredEvent, Transaction, Versioned, Wake,
+    ApiKey, Changes, Comment, Due, EventFilter, EventPage, Feed, GrantFilter, Page, PageKey,
+    Replay, ReplayKey, RequestFilter, Store, StoreError, StoredEvent, Transaction, Versioned, Wake,
     catalogue::implement_catalogue,
     due, lists,
     loads::{Outcome, implement_transaction},
     reads::{implement_store, sql},
     rows::{
-        self, CatalogueRecord, CommentRecord, EventRecord, GrantRecord, KeyRecord, ReplayRecord, RequestRecord,
-        read_grants, read_requests,
+        self, CatalogueRecord, CommentRecord, EventRecord, GrantRecord, KeyRecord, ReplayRecord,
+        RequestRecord, read_grants, read_requests,
     },
     wakes::Wakes,
 };
@@ -84,9 +87,15 @@ impl PostgresStore {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(super) async fn open(url: &str, schema: &'static str, clock: Clock) -> Result<Self, StoreError> {
+    pub(super) async fn open(
+        url: &str,
+        schema: &'static str,
+        clock: Clock,
+    ) -> Result<Self, StoreError> {
         let options: PgConnectOptions = url.parse()?;
-        let options = options.application_name("portreeve-intake").statement_cache_capacity(256);
+        let options = options
+            .application_name("portreeve-intake")
+            .statement_cache_capacity(256);
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -109,7 +118,13 @@ impl PostgresStore {
         let (head, earliest) = listener::look(&pool).await?;
         let wakes = Arc::new(Wakes::new(head, earliest));
         let listener = listener::start(pool.clone(), announcer.clone(), Arc::clone(&wakes));
-        Ok(Self { pool, clock, wakes, announcer, listener })
+        Ok(Self {
+            pool,
+            clock,
+            wakes,
+            announcer,
+            listener,
+        })
     }
 
     /// The columns of grants for cases that were found.
@@ -152,7 +167,9 @@ async fn now(connection: &mut PgConnection, clock: &Clock) -> Result<Instant, St
     if clock.is_manual() {
         return Ok(Instant::from_timestamp(clock.now()));
     }
-    let micros: i64 = sqlx::query_scalar(sql!("postgres", "now")).fetch_one(connection).await?;
+    let micros: i64 = sqlx::query_scalar(sql!("postgres", "now"))
+        .fetch_one(connection)
+        .await?;
     Ok(Instant::from_micros(micros))
 }
 
@@ -207,10 +224,20 @@ type Rows<O> = sqlx::query::QueryAs<'static, Postgres, O, PgArguments>;
 /// A list of names of several parts: a list for each part.
 fn bind_names<O, const N: usize>(query: Rows<O>, names: &[[&str; N]]) -> Rows<O> {
     (0..N).fold(query, |query, part| {
-        query.bind(names.iter().filter_map(|parts| parts.get(part)).map(|text| (*text).to_owned()).collect::<Vec<_>>())
+        query.bind(
+            names
+                .iter()
+                .filter_map(|parts| parts.get(part))
+                .map(|text| (*text).to_owned())
+                .collect::<Vec<_>>(),
+        )
     })
 }
 
-implement_store!(PostgresStore, Postgres, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY");
+implement_store!(
+    PostgresStore,
+    Postgres,
+    "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+);
 implement_catalogue!(PostgresTransaction);
 implement_transaction!(PostgresTransaction, "postgres");

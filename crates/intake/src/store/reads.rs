@@ -10,10 +10,22 @@
 /// A statement of `queries/`.
 macro_rules! sql {
     ($name:literal) => {
-        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/queries/", $name, ".sql"))
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/src/store/queries/",
+            $name,
+            ".sql"
+        ))
     };
     ($dialect:literal, $name:literal) => {
-        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/queries/", $dialect, "/", $name, ".sql"))
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/src/store/queries/",
+            $dialect,
+            "/",
+            $name,
+            ".sql"
+        ))
     };
 }
 
@@ -34,10 +46,12 @@ macro_rules! implement_store {
             }
 
             async fn feed(&self) -> Result<Feed, StoreError> {
-                let row: (i32, Vec<u8>, Vec<u8>, i64) =
-                    sqlx::query_as(sql!("feed")).fetch_one(self.readers()).await?;
+                let row: (i32, Vec<u8>, Vec<u8>, i64) = sqlx::query_as(sql!("feed"))
+                    .fetch_one(self.readers())
+                    .await?;
                 Ok(Feed {
-                    epoch: u32::try_from(row.0).map_err(|_| rows::corrupt("ledger_meta", 1, "the epoch is below zero"))?,
+                    epoch: u32::try_from(row.0)
+                        .map_err(|_| rows::corrupt("ledger_meta", 1, "the epoch is below zero"))?,
                     head: rows::unsigned("ledger_head", 1, row.3)?,
                     cursor_key: rows::digest("ledger_meta", 1, &row.1)?,
                     body_key: rows::digest("ledger_meta", 1, &row.2)?,
@@ -45,13 +59,18 @@ macro_rules! implement_store {
             }
 
             async fn bump_epoch(&self) -> Result<u32, StoreError> {
-                let epoch: i32 = sqlx::query_scalar(sql!("bump_epoch")).fetch_one(self.writers()).await?;
-                u32::try_from(epoch).map_err(|_| rows::corrupt("ledger_meta", 1, "the epoch is below zero"))
+                let epoch: i32 = sqlx::query_scalar(sql!("bump_epoch"))
+                    .fetch_one(self.writers())
+                    .await?;
+                u32::try_from(epoch)
+                    .map_err(|_| rows::corrupt("ledger_meta", 1, "the epoch is below zero"))
             }
 
             async fn earliest_due(&self) -> Result<Option<Instant>, StoreError> {
                 let ticket = self.wakes.ticket();
-                let minima = sqlx::query_as(sql!("due_minima")).fetch_all(self.readers()).await?;
+                let minima = sqlx::query_as(sql!("due_minima"))
+                    .fetch_all(self.readers())
+                    .await?;
                 let earliest = super::due::earliest(&minima);
                 self.wakes.refreshed(ticket, earliest);
                 Ok(earliest)
@@ -59,15 +78,28 @@ macro_rules! implement_store {
 
             async fn case(&self, id: RequestId) -> Result<Option<Case>, StoreError> {
                 let mut snapshot = self.readers().begin_with($snapshot).await?;
-                let request: Option<RequestRecord> =
-                    sqlx::query_as(sql!("request")).bind(id.0).fetch_optional(&mut *snapshot).await?;
-                let Some(request) = request else { return Ok(None) };
-                let grants = sqlx::query_as(sql!("grants_of_request")).bind(id.0).fetch_all(&mut *snapshot).await?;
+                let request: Option<RequestRecord> = sqlx::query_as(sql!("request"))
+                    .bind(id.0)
+                    .fetch_optional(&mut *snapshot)
+                    .await?;
+                let Some(request) = request else {
+                    return Ok(None);
+                };
+                let grants = sqlx::query_as(sql!("grants_of_request"))
+                    .bind(id.0)
+                    .fetch_all(&mut *snapshot)
+                    .await?;
                 snapshot.commit().await?;
-                Ok(Some(Case { request: request.read()?, grants: read_grants(grants)? }))
+                Ok(Some(Case {
+                    request: request.read()?,
+                    grants: read_grants(grants)?,
+                }))
             }
 
-            async fn request_by_number(&self, number: RequestNumber) -> Result<Option<RequestId>, StoreError> {
+            async fn request_by_number(
+                &self,
+                number: RequestNumber,
+            ) -> Result<Option<RequestId>, StoreError> {
                 let id: Option<Uuid> = sqlx::query_scalar(sql!("request_by_number"))
                     .bind(number.to_string())
                     .fetch_optional(self.readers())
@@ -76,8 +108,10 @@ macro_rules! implement_store {
             }
 
             async fn grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError> {
-                let grant: Option<GrantRecord> =
-                    sqlx::query_as(sql!("grant")).bind(id.0).fetch_optional(self.readers()).await?;
+                let grant: Option<GrantRecord> = sqlx::query_as(sql!("grant"))
+                    .bind(id.0)
+                    .fetch_optional(self.readers())
+                    .await?;
                 grant.map(GrantRecord::read).transpose()
             }
 
@@ -90,16 +124,28 @@ macro_rules! implement_store {
             ) -> Result<Page<Case>, StoreError> {
                 let mut page = lists::Paging::new(after, limit, filter.address.is_some());
                 if visible.is_empty() {
-                    return Ok(Page { items: Vec::new(), next: None });
+                    return Ok(Page {
+                        items: Vec::new(),
+                        next: None,
+                    });
                 }
                 let mut snapshot = self.readers().begin_with($snapshot).await?;
                 while let Some(batch) = page.batch() {
                     let mut query = QueryBuilder::<$database>::new(sql!("requests_page"));
                     lists::requests(&mut query, filter, visible, page.after(), batch);
-                    let records: Vec<RequestRecord> = query.build_query_as().fetch_all(&mut *snapshot).await?;
+                    let records: Vec<RequestRecord> =
+                        query.build_query_as().fetch_all(&mut *snapshot).await?;
                     page.take(records.into_iter().map(RequestRecord::read), |request| {
-                        let holds = |address| request.reading.as_ref().is_some_and(|reading| reading.has_source(address));
-                        (filter.address.is_none_or(holds), lists::after_request(request, filter.queue_order))
+                        let holds = |address| {
+                            request
+                                .reading
+                                .as_ref()
+                                .is_some_and(|reading| reading.has_source(address))
+                        };
+                        (
+                            filter.address.is_none_or(holds),
+                            lists::after_request(request, filter.queue_order),
+                        )
                     })?;
                 }
                 let Page { items, next } = page.finish();
@@ -107,10 +153,16 @@ macro_rules! implement_store {
                     Vec::new()
                 } else {
                     let ids: Vec<Uuid> = items.iter().map(|request| request.id.0).collect();
-                    sqlx::query_as(Self::GRANTS_OF).bind(uuids(&ids)).fetch_all(&mut *snapshot).await?
+                    sqlx::query_as(Self::GRANTS_OF)
+                        .bind(uuids(&ids))
+                        .fetch_all(&mut *snapshot)
+                        .await?
                 };
                 snapshot.commit().await?;
-                Ok(Page { items: rows::assemble(items, read_grants(grants)?), next })
+                Ok(Page {
+                    items: rows::assemble(items, read_grants(grants)?),
+                    next,
+                })
             }
 
             async fn grants(
@@ -122,18 +174,36 @@ macro_rules! implement_store {
             ) -> Result<(Page<Grant>, u64), StoreError> {
                 let mut page = lists::Paging::new(after, limit, filter.address.is_some());
                 let mut snapshot = self.readers().begin_with($snapshot).await?;
-                let head: i64 = sqlx::query_scalar(sql!("head")).fetch_one(&mut *snapshot).await?;
+                let head: i64 = sqlx::query_scalar(sql!("head"))
+                    .fetch_one(&mut *snapshot)
+                    .await?;
                 let head = rows::unsigned("ledger_head", 1, head)?;
                 if visible.is_empty() {
-                    return Ok((Page { items: Vec::new(), next: None }, head));
+                    return Ok((
+                        Page {
+                            items: Vec::new(),
+                            next: None,
+                        },
+                        head,
+                    ));
                 }
                 while let Some(batch) = page.batch() {
                     let mut query = QueryBuilder::<$database>::new(sql!("grants_page"));
                     lists::grants(&mut query, filter, visible, page.after(), batch);
-                    let records: Vec<GrantRecord> = query.build_query_as().fetch_all(&mut *snapshot).await?;
+                    let records: Vec<GrantRecord> =
+                        query.build_query_as().fetch_all(&mut *snapshot).await?;
                     page.take(records.into_iter().map(GrantRecord::read), |grant| {
-                        let holds = |address| grant.rule.sources.iter().any(|network| network.contains(&address));
-                        (filter.address.is_none_or(holds), lists::after_grant(grant, filter.queue_order))
+                        let holds = |address| {
+                            grant
+                                .rule
+                                .sources
+                                .iter()
+                                .any(|network| network.contains(&address))
+                        };
+                        (
+                            filter.address.is_none_or(holds),
+                            lists::after_grant(grant, filter.queue_order),
+                        )
                     })?;
                 }
                 snapshot.commit().await?;
@@ -153,7 +223,13 @@ macro_rules! implement_store {
                 let names: Vec<String> = destinations.iter().map(ToString::to_string).collect();
                 let mut query = QueryBuilder::<$database>::new(sql!("grants_page"));
                 let names = names.iter().map(String::as_str);
-                lists::live_grants(&mut query, institution, names, now.micros(), limit.min(lists::PAGE_AT_MOST));
+                lists::live_grants(
+                    &mut query,
+                    institution,
+                    names,
+                    now.micros(),
+                    limit.min(lists::PAGE_AT_MOST),
+                );
                 read_grants(query.build_query_as().fetch_all(self.readers()).await?)
             }
 
@@ -199,10 +275,16 @@ macro_rules! implement_store {
                 let limit = limit.clamp(1, lists::PAGE_AT_MOST);
                 let mut connection = self.readers().acquire().await?;
                 // Read first: what stands at or before this head is committed, so no position is skipped.
-                let head: i64 = sqlx::query_scalar(sql!("head")).fetch_one(&mut *connection).await?;
+                let head: i64 = sqlx::query_scalar(sql!("head"))
+                    .fetch_one(&mut *connection)
+                    .await?;
                 let head = rows::unsigned("ledger_head", 1, head)?;
                 if after_position >= head || visible.is_empty() {
-                    return Ok(EventPage { events: Vec::new(), position: after_position.max(head), head });
+                    return Ok(EventPage {
+                        events: Vec::new(),
+                        position: after_position.max(head),
+                        head,
+                    });
                 }
                 let mut until = head;
                 if lists::is_selective(filter, visible) {
@@ -225,19 +307,32 @@ macro_rules! implement_store {
                 }
                 let mut query = QueryBuilder::<$database>::new(sql!("events_page"));
                 lists::events(&mut query, (after_position, until), filter, visible, limit);
-                let records: Vec<EventRecord> = query.build_query_as().fetch_all(&mut *connection).await?;
-                let events: Vec<StoredEvent> = records.into_iter().map(EventRecord::read).collect::<Result<_, _>>()?;
+                let records: Vec<EventRecord> =
+                    query.build_query_as().fetch_all(&mut *connection).await?;
+                let events: Vec<StoredEvent> = records
+                    .into_iter()
+                    .map(EventRecord::read)
+                    .collect::<Result<_, _>>()?;
                 let full = u32::try_from(events.len()).is_ok_and(|found| found >= limit);
                 let position = match events.last() {
                     Some(last) if full => last.position,
                     _ => until,
                 };
-                Ok(EventPage { events, position, head })
+                Ok(EventPage {
+                    events,
+                    position,
+                    head,
+                })
             }
 
-            async fn institution(&self, id: &InstitutionId) -> Result<Option<Versioned<Institution>>, StoreError> {
-                let record: Option<CatalogueRecord> =
-                    sqlx::query_as(sql!("institution")).bind(id.as_str()).fetch_optional(self.readers()).await?;
+            async fn institution(
+                &self,
+                id: &InstitutionId,
+            ) -> Result<Option<Versioned<Institution>>, StoreError> {
+                let record: Option<CatalogueRecord> = sqlx::query_as(sql!("institution"))
+                    .bind(id.as_str())
+                    .fetch_optional(self.readers())
+                    .await?;
                 record.map(|record| record.read("institutions")).transpose()
             }
 
@@ -249,23 +344,39 @@ macro_rules! implement_store {
             ) -> Result<Vec<Versioned<Institution>>, StoreError> {
                 let mut query = QueryBuilder::<$database>::new(sql!("institutions_page"));
                 lists::institutions(&mut query, visible, after, limit.min(lists::PAGE_AT_MOST));
-                let records: Vec<CatalogueRecord> = query.build_query_as().fetch_all(self.readers()).await?;
-                records.into_iter().map(|record| record.read("institutions")).collect()
+                let records: Vec<CatalogueRecord> =
+                    query.build_query_as().fetch_all(self.readers()).await?;
+                records
+                    .into_iter()
+                    .map(|record| record.read("institutions"))
+                    .collect()
             }
 
-            async fn product(&self, id: &ProductId) -> Result<Option<Versioned<Product>>, StoreError> {
-                let record: Option<CatalogueRecord> =
-                    sqlx::query_as(sql!("product")).bind(id.as_str()).fetch_optional(self.readers()).await?;
+            async fn product(
+                &self,
+                id: &ProductId,
+            ) -> Result<Option<Versioned<Product>>, StoreError> {
+                let record: Option<CatalogueRecord> = sqlx::query_as(sql!("product"))
+                    .bind(id.as_str())
+                    .fetch_optional(self.readers())
+                    .await?;
                 record.map(|record| record.read("products")).transpose()
             }
 
-            async fn products(&self, after: Option<&str>, limit: u32) -> Result<Vec<Versioned<Product>>, StoreError> {
+            async fn products(
+                &self,
+                after: Option<&str>,
+                limit: u32,
+            ) -> Result<Vec<Versioned<Product>>, StoreError> {
                 let records: Vec<CatalogueRecord> = sqlx::query_as(sql!("products"))
                     .bind(after.unwrap_or_default())
                     .bind(i64::from(limit.min(lists::PAGE_AT_MOST)))
                     .fetch_all(self.readers())
                     .await?;
-                records.into_iter().map(|record| record.read("products")).collect()
+                records
+                    .into_iter()
+                    .map(|record| record.read("products"))
+                    .collect()
             }
 
             async fn servers(
@@ -280,12 +391,33 @@ macro_rules! implement_store {
                     .bind(i64::from(limit.min(lists::PAGE_AT_MOST)))
                     .fetch_all(self.readers())
                     .await?;
-                records.into_iter().map(|record| record.read("servers")).collect()
+                records
+                    .into_iter()
+                    .map(|record| record.read("servers"))
+                    .collect()
+            }
+
+            async fn server(
+                &self,
+                institution: &InstitutionId,
+                id: &ServerId,
+            ) -> Result<Option<Versioned<Server>>, StoreError> {
+                let record: Option<CatalogueRecord> = sqlx::query_as(sql!("server"))
+                    .bind(institution.as_str())
+                    .bind(id.as_str())
+                    .fetch_optional(self.readers())
+                    .await?;
+                record.map(|record| record.read("servers")).transpose()
             }
 
             async fn teams(&self) -> Result<Vec<TeamId>, StoreError> {
-                let teams: Vec<String> = sqlx::query_scalar(sql!("teams")).fetch_all(self.readers()).await?;
-                let read = |team: String| team.parse().map_err(|error| rows::corrupt("products", team, error));
+                let teams: Vec<String> = sqlx::query_scalar(sql!("teams"))
+                    .fetch_all(self.readers())
+                    .await?;
+                let read = |team: String| {
+                    team.parse()
+                        .map_err(|error| rows::corrupt("products", team, error))
+                };
                 teams.into_iter().map(read).collect()
             }
 
@@ -296,11 +428,16 @@ macro_rules! implement_store {
                     .bind(&key.request_id)
                     .fetch_optional(self.readers())
                     .await?;
-                let found = record.map(|record| record.read(std::slice::from_ref(key))).transpose()?;
+                let found = record
+                    .map(|record| record.read(std::slice::from_ref(key)))
+                    .transpose()?;
                 Ok(found.flatten())
             }
 
-            async fn key_by_secret(&self, secret_sha256: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
+            async fn key_by_secret(
+                &self,
+                secret_sha256: &[u8; 32],
+            ) -> Result<Option<ApiKey>, StoreError> {
                 let record: Option<KeyRecord> = sqlx::query_as(sql!("key_by_secret"))
                     .bind(secret_sha256.as_slice())
                     .fetch_optional(self.readers())
@@ -308,7 +445,11 @@ macro_rules! implement_store {
                 record.map(KeyRecord::read).transpose()
             }
 
-            async fn keys(&self, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>, StoreError> {
+            async fn keys(
+                &self,
+                before: Option<KeyId>,
+                limit: u32,
+            ) -> Result<Vec<ApiKey>, StoreError> {
                 let records: Vec<KeyRecord> = sqlx::query_as(sql!("keys"))
                     .bind(before.map_or(Uuid::max(), |id| id.0))
                     .bind(i64::from(limit.min(lists::PAGE_AT_MOST)))

@@ -7,7 +7,12 @@
 //! Invariant: reading what was written gives the same value.
 //! Failure story: a row that cannot be read is [`StoreError::Corrupt`] with its table and id; nothing here panics.
 
-use std::{borrow::Cow, collections::{HashMap, HashSet}, fmt::Display, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    fmt::Display,
+    time::Duration,
+};
 
 use domain::{
     access::{Actor, RoleBinding},
@@ -15,7 +20,10 @@ use domain::{
     catalogue::Closing,
     event::EventType,
     grant::{EndReason, Grant, GrantState, PendingExtension, Rule},
-    id::{CommentId, EventId, GrantId, InstitutionId, KeyId, ProductId, RequestId, RequestNumber, TeamId},
+    id::{
+        CommentId, EventId, GrantId, InstitutionId, KeyId, ProductId, RequestId, RequestNumber,
+        TeamId,
+    },
     request::{Direction, Request},
     time::{Instant, Validity, Zone},
 };
@@ -25,15 +33,23 @@ use uuid::Uuid;
 use super::{ApiKey, Changes, Comment, Replay, ReplayKey, StoreError, StoredEvent, Versioned};
 
 pub(super) fn corrupt(table: &'static str, id: impl Display, why: impl Display) -> StoreError {
-    StoreError::Corrupt { table, detail: format!("{id}: {why}") }
+    StoreError::Corrupt {
+        table,
+        detail: format!("{id}: {why}"),
+    }
 }
 
 /// JSON of a value that the domain made.
 pub(super) fn json(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
-    serde_json::to_vec(value).map_err(|error| StoreError::Failed(format!("a value cannot be written: {error}")))
+    serde_json::to_vec(value)
+        .map_err(|error| StoreError::Failed(format!("a value cannot be written: {error}")))
 }
 
-fn from_json<T: DeserializeOwned>(table: &'static str, id: impl Display, body: &[u8]) -> Result<T, StoreError> {
+fn from_json<T: DeserializeOwned>(
+    table: &'static str,
+    id: impl Display,
+    body: &[u8],
+) -> Result<T, StoreError> {
     serde_json::from_slice(body).map_err(|error| corrupt(table, id, error))
 }
 
@@ -42,7 +58,11 @@ pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-pub(super) fn unsigned(table: &'static str, id: impl Display, value: i64) -> Result<u64, StoreError> {
+pub(super) fn unsigned(
+    table: &'static str,
+    id: impl Display,
+    value: i64,
+) -> Result<u64, StoreError> {
     u64::try_from(value).map_err(|_| corrupt(table, id, "a count is below zero"))
 }
 
@@ -102,8 +122,15 @@ fn destinations(request: &Request) -> String {
         lines.push('\n');
     };
     match &request.reading {
-        Some(reading) => reading.destinations.iter().for_each(|read| add(&read.destination.to_string())),
-        None => request.asked.destinations.iter().for_each(|text| add(&text.trim().to_lowercase())),
+        Some(reading) => reading
+            .destinations
+            .iter()
+            .for_each(|read| add(&read.destination.to_string())),
+        None => request
+            .asked
+            .destinations
+            .iter()
+            .for_each(|text| add(&text.trim().to_lowercase())),
     }
     lines.replace('\0', " ")
 }
@@ -122,7 +149,10 @@ fn search_text(request: &Request, number: &str, destinations: &str) -> String {
         &asked.case_reference,
     ];
     let lists = [&asked.sources, &asked.destinations, &asked.services];
-    for part in single.into_iter().chain(lists.into_iter().flatten().map(String::as_str)) {
+    for part in single
+        .into_iter()
+        .chain(lists.into_iter().flatten().map(String::as_str))
+    {
         text.push_str(part);
         text.push('\n');
     }
@@ -143,7 +173,11 @@ impl RequestRecord {
         if request.id.0 == self.id {
             Ok(request)
         } else {
-            Err(corrupt("requests", self.id, format!("the body is that of {}", request.id)))
+            Err(corrupt(
+                "requests",
+                self.id,
+                format!("the body is that of {}", request.id),
+            ))
         }
     }
 }
@@ -190,7 +224,8 @@ pub(super) struct GrantRow<'a> {
 impl<'a> GrantRow<'a> {
     pub(super) fn of(grant: &'a Grant) -> Result<Self, StoreError> {
         let due = grant.next_deadline();
-        let wordless = grant.assignee.is_none() && grant.note.is_empty() && grant.extension.is_none();
+        let wordless =
+            grant.assignee.is_none() && grant.note.is_empty() && grant.extension.is_none();
         let words = if wordless {
             None
         } else {
@@ -261,7 +296,10 @@ impl GrantRecord {
             .into_iter()
             .find(|state| state.as_str() == self.state)
             .ok_or_else(|| corrupt("grants", id, format!("'{}' is no state", self.state)))?;
-        let end_reason = self.end_reason.map(|text| end_reason(id, &text)).transpose()?;
+        let end_reason = self
+            .end_reason
+            .map(|text| end_reason(id, &text))
+            .transpose()?;
         Ok(Grant {
             id: GrantId(id),
             request: RequestId(self.request_id),
@@ -296,10 +334,15 @@ impl GrantRecord {
 }
 
 fn end_reason(id: Uuid, text: &str) -> Result<EndReason, StoreError> {
-    [EndReason::Expired, EndReason::Revoked, EndReason::Returned, EndReason::Superseded]
-        .into_iter()
-        .find(|reason| reason.as_str() == text)
-        .ok_or_else(|| corrupt("grants", id, format!("'{text}' is no reason of an end")))
+    [
+        EndReason::Expired,
+        EndReason::Revoked,
+        EndReason::Returned,
+        EndReason::Superseded,
+    ]
+    .into_iter()
+    .find(|reason| reason.as_str() == text)
+    .ok_or_else(|| corrupt("grants", id, format!("'{text}' is no reason of an end")))
 }
 
 pub(super) fn read_requests(records: Vec<RequestRecord>) -> Result<Vec<Request>, StoreError> {
@@ -366,12 +409,17 @@ impl EventRecord {
     }
 }
 
-fn slug<T>(table: &'static str, id: impl Display, text: Option<String>) -> Result<Option<T>, StoreError>
+fn slug<T>(
+    table: &'static str,
+    id: impl Display,
+    text: Option<String>,
+) -> Result<Option<T>, StoreError>
 where
     T: TryFrom<String>,
     T::Error: Display,
 {
-    text.map(|text| T::try_from(text).map_err(|error| corrupt(table, id, error))).transpose()
+    text.map(|text| T::try_from(text).map_err(|error| corrupt(table, id, error)))
+        .transpose()
 }
 
 /// Something of the catalogue as it is read: its whole is the body.
@@ -383,9 +431,15 @@ pub(super) struct CatalogueRecord {
 }
 
 impl CatalogueRecord {
-    pub(super) fn read<T: DeserializeOwned>(self, table: &'static str) -> Result<Versioned<T>, StoreError> {
+    pub(super) fn read<T: DeserializeOwned>(
+        self,
+        table: &'static str,
+    ) -> Result<Versioned<T>, StoreError> {
         let version = unsigned(table, &self.id, self.version)?;
-        Ok(Versioned { value: from_json(table, &self.id, &self.body)?, version })
+        Ok(Versioned {
+            value: from_json(table, &self.id, &self.body)?,
+            version,
+        })
     }
 }
 
@@ -396,7 +450,10 @@ struct CommentBody<'a> {
 }
 
 pub(super) fn comment_body(comment: &Comment) -> Result<Vec<u8>, StoreError> {
-    json(&CommentBody { text: Cow::Borrowed(&comment.text), author: Cow::Borrowed(&comment.author) })
+    json(&CommentBody {
+        text: Cow::Borrowed(&comment.text),
+        author: Cow::Borrowed(&comment.author),
+    })
 }
 
 /// A comment as it is read.
@@ -469,8 +526,18 @@ impl KeyRecord {
     }
 }
 
-pub(super) fn digest(table: &'static str, id: impl Display, bytes: &[u8]) -> Result<[u8; 32], StoreError> {
-    bytes.try_into().map_err(|_| corrupt(table, id, format!("{} bytes stand where 32 should", bytes.len())))
+pub(super) fn digest(
+    table: &'static str,
+    id: impl Display,
+    bytes: &[u8],
+) -> Result<[u8; 32], StoreError> {
+    bytes.try_into().map_err(|_| {
+        corrupt(
+            table,
+            id,
+            format!("{} bytes stand where 32 should", bytes.len()),
+        )
+    })
 }
 
 /// A replay as it is read.
@@ -488,7 +555,9 @@ impl ReplayRecord {
     /// The replay of one of the `keys` that were asked for; `None` for another, which no query gives.
     pub(super) fn read(self, keys: &[ReplayKey]) -> Result<Option<Replay>, StoreError> {
         let asked = keys.iter().find(|key| {
-            key.request_id == self.request_id && key.principal == self.principal && key.method == self.method
+            key.request_id == self.request_id
+                && key.principal == self.principal
+                && key.method == self.method
         });
         let Some(key) = asked else { return Ok(None) };
         Ok(Some(Replay {
@@ -502,9 +571,15 @@ impl ReplayRecord {
 
 /// The subjects of a group's events that may have earlier ones: all but requests that the group itself makes.
 pub(super) fn known_subjects(changes: &Changes) -> HashSet<&str> {
-    let fresh: HashSet<String> = changes.new_requests.iter().map(|request| request.id.to_string()).collect();
+    let fresh: HashSet<String> = changes
+        .new_requests
+        .iter()
+        .map(|request| request.id.to_string())
+        .collect();
     let subjects = changes.events.iter().map(|event| event.subject.as_str());
-    subjects.filter(|subject| !fresh.contains(*subject)).collect()
+    subjects
+        .filter(|subject| !fresh.contains(*subject))
+        .collect()
 }
 
 /// What the database said about the last sequences of `subjects`.

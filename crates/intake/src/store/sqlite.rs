@@ -21,7 +21,10 @@ use domain::{
     case::Case,
     catalogue::{Institution, Product, Server},
     grant::Grant,
-    id::{CommentId, GrantId, InstitutionId, KeyId, ProductId, RequestId, RequestNumber, ServerId, TeamId},
+    id::{
+        CommentId, GrantId, InstitutionId, KeyId, ProductId, RequestId, RequestNumber, ServerId,
+        TeamId,
+    },
     net::Destination,
     request::Request,
     time::Instant,
@@ -35,15 +38,15 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{
-    ApiKey, Changes, Comment, Due, EventFilter, EventPage, Feed, GrantFilter, Page, PageKey, Replay, ReplayKey,
-    RequestFilter, Store, StoreError, StoredEvent, Transaction, Versioned, Wake,
+    ApiKey, Changes, Comment, Due, EventFilter, EventPage, Feed, GrantFilter, Page, PageKey,
+    Replay, ReplayKey, RequestFilter, Store, StoreError, StoredEvent, Transaction, Versioned, Wake,
     catalogue::implement_catalogue,
     due, lists,
     loads::{Outcome, implement_transaction},
     reads::{implement_store, sql},
     rows::{
-        self, CatalogueRecord, CommentRecord, EventRecord, GrantRecord, KeyRecord, ReplayRecord, RequestRecord,
-        read_grants, read_requests,
+        self, CatalogueRecord, CommentRecord, EventRecord, GrantRecord, KeyRecord, ReplayRecord,
+        RequestRecord, read_grants, read_requests,
     },
     wakes::Wakes,
 };
@@ -72,8 +75,9 @@ impl SqliteStore {
     /// [`StoreError`].
     pub(super) async fn open(path: &Path, clock: Clock) -> Result<Self, StoreError> {
         if let Some(directory) = path.parent() {
-            std::fs::create_dir_all(directory)
-                .map_err(|error| StoreError::Unavailable(format!("{}: {error}", directory.display())))?;
+            std::fs::create_dir_all(directory).map_err(|error| {
+                StoreError::Unavailable(format!("{}: {error}", directory.display()))
+            })?;
         }
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -91,9 +95,16 @@ impl SqliteStore {
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
-            .connect_with(options.clone().pragma("cache_size", "-32000").pragma("wal_autocheckpoint", "4000"))
+            .connect_with(
+                options
+                    .clone()
+                    .pragma("cache_size", "-32000")
+                    .pragma("wal_autocheckpoint", "4000"),
+            )
             .await?;
-        sqlx::migrate!("src/store/migrations/sqlite").run(&writer).await?;
+        sqlx::migrate!("src/store/migrations/sqlite")
+            .run(&writer)
+            .await?;
         sqlx::query(sql!("make_meta"))
             .bind(service_kit::random::bytes::<32>().as_slice())
             .bind(service_kit::random::bytes::<32>().as_slice())
@@ -103,12 +114,26 @@ impl SqliteStore {
             .max_connections(READERS)
             .acquire_timeout(BUSY_TIMEOUT)
             .test_before_acquire(false)
-            .connect_with(options.pragma("query_only", "on").pragma("cache_size", "-8000"))
+            .connect_with(
+                options
+                    .pragma("query_only", "on")
+                    .pragma("cache_size", "-8000"),
+            )
             .await?;
         let head: i64 = sqlx::query_scalar(sql!("head")).fetch_one(&readers).await?;
-        let minima = sqlx::query_as(sql!("due_minima")).fetch_all(&readers).await?;
-        let wakes = Wakes::new(rows::unsigned("ledger_head", 1, head)?, due::earliest(&minima));
-        Ok(Self { writer, readers, clock, wakes: Arc::new(wakes) })
+        let minima = sqlx::query_as(sql!("due_minima"))
+            .fetch_all(&readers)
+            .await?;
+        let wakes = Wakes::new(
+            rows::unsigned("ledger_head", 1, head)?,
+            due::earliest(&minima),
+        );
+        Ok(Self {
+            writer,
+            readers,
+            clock,
+            wakes: Arc::new(wakes),
+        })
     }
 
     /// The columns of grants for cases that were found.
@@ -131,7 +156,12 @@ impl SqliteStore {
         let inner = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         // Read when the writer is ours: a group that waited does not work with an old time.
         let now = Instant::from_timestamp(self.clock.now());
-        Ok(SqliteTransaction { inner, now, wakes: Arc::clone(&self.wakes), outcome: Outcome::default() })
+        Ok(SqliteTransaction {
+            inner,
+            now,
+            wakes: Arc::clone(&self.wakes),
+            outcome: Outcome::default(),
+        })
     }
 }
 
@@ -168,7 +198,10 @@ type Rows<O> = sqlx::query::QueryAs<'static, Sqlite, O, sqlx::sqlite::SqliteArgu
 
 /// A list of names of several parts: JSON of lists.
 fn bind_names<O, const N: usize>(query: Rows<O>, names: &[[&str; N]]) -> Rows<O> {
-    let list: serde_json::Value = names.iter().map(|parts| serde_json::Value::from(parts.as_slice())).collect();
+    let list: serde_json::Value = names
+        .iter()
+        .map(|parts| serde_json::Value::from(parts.as_slice()))
+        .collect();
     query.bind(list.to_string())
 }
 

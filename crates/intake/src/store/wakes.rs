@@ -85,7 +85,9 @@ impl Wakes {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         // Nothing in here can panic; a poisoned lock would still hold a whole state.
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -104,7 +106,13 @@ mod tests {
         let ticket = wakes.ticket();
         wakes.committed(1, at(50));
         wakes.refreshed(ticket, at(100));
-        assert_eq!(*seen.borrow(), Wake { head: 1, earliest_due: at(50) });
+        assert_eq!(
+            *seen.borrow(),
+            Wake {
+                head: 1,
+                earliest_due: at(50)
+            }
+        );
         let ticket = wakes.ticket();
         wakes.refreshed(ticket, at(100));
         assert_eq!(seen.borrow().earliest_due, at(100));

@@ -20,9 +20,16 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Head and earliest deadline, as they stand.
 pub(super) async fn look(pool: &PgPool) -> Result<(u64, Option<Instant>), StoreError> {
     let mut connection = pool.acquire().await?;
-    let head: i64 = sqlx::query_scalar(sql!("head")).fetch_one(&mut *connection).await?;
-    let minima = sqlx::query_as(sql!("due_minima")).fetch_all(&mut *connection).await?;
-    Ok((rows::unsigned("ledger_head", 1, head)?, due::earliest(&minima)))
+    let head: i64 = sqlx::query_scalar(sql!("head"))
+        .fetch_one(&mut *connection)
+        .await?;
+    let minima = sqlx::query_as(sql!("due_minima"))
+        .fetch_all(&mut *connection)
+        .await?;
+    Ok((
+        rows::unsigned("ledger_head", 1, head)?,
+        due::earliest(&minima),
+    ))
 }
 
 pub(super) fn start(pool: PgPool, announcer: Announcer, wakes: Arc<Wakes>) -> JoinHandle<()> {
@@ -35,7 +42,9 @@ pub(super) fn start(pool: PgPool, announcer: Announcer, wakes: Arc<Wakes>) -> Jo
                     tracing::debug!(why, "the pool is closed; nobody listens any more");
                     return;
                 }
-                Err(error) => tracing::warn!(%error, "not listening to other replicas; trying again"),
+                Err(error) => {
+                    tracing::warn!(%error, "not listening to other replicas; trying again")
+                }
                 Ok(()) => tracing::info!("the connection that listens was lost; connecting again"),
             }
             clock.sleep(PAUSE).await;
@@ -56,7 +65,10 @@ async fn listen(pool: &PgPool, announcer: &Announcer, wakes: &Wakes) -> Result<(
         match parse(heard.payload()) {
             Some((replica, ..)) if replica == &*announcer.replica => {}
             Some((_, head, earliest)) => wakes.committed(head, earliest),
-            None => tracing::debug!(payload = heard.payload(), "a notification that says nothing to us"),
+            None => tracing::debug!(
+                payload = heard.payload(),
+                "a notification that says nothing to us"
+            ),
         }
     }
     Ok(())
@@ -64,14 +76,20 @@ async fn listen(pool: &PgPool, announcer: &Announcer, wakes: &Wakes) -> Result<(
 
 /// `replica:head:earliest`; an empty earliest is none.
 pub(super) fn payload(replica: &str, head: u64, earliest: Option<Instant>) -> String {
-    let earliest = earliest.map(|at| at.micros().to_string()).unwrap_or_default();
+    let earliest = earliest
+        .map(|at| at.micros().to_string())
+        .unwrap_or_default();
     format!("{replica}:{head}:{earliest}")
 }
 
 fn parse(payload: &str) -> Option<(&str, u64, Option<Instant>)> {
     let mut parts = payload.splitn(3, ':');
     let (replica, head, earliest) = (parts.next()?, parts.next()?, parts.next()?);
-    let earliest = if earliest.is_empty() { None } else { Some(Instant::from_micros(earliest.parse().ok()?)) };
+    let earliest = if earliest.is_empty() {
+        None
+    } else {
+        Some(Instant::from_micros(earliest.parse().ok()?))
+    };
     Some((replica, head.parse().ok()?, earliest))
 }
 
@@ -81,8 +99,15 @@ mod tests {
 
     #[test]
     fn what_is_said_is_heard() {
-        for earliest in [None, Some(Instant::from_micros(-5)), Some(Instant::from_micros(7))] {
-            assert_eq!(parse(&payload("a1", 42, earliest)), Some(("a1", 42, earliest)));
+        for earliest in [
+            None,
+            Some(Instant::from_micros(-5)),
+            Some(Instant::from_micros(7)),
+        ] {
+            assert_eq!(
+                parse(&payload("a1", 42, earliest)),
+                Some(("a1", 42, earliest))
+            );
         }
         for nonsense in ["", "a", "a:b:", "a:1", "a:1:x"] {
             assert_eq!(parse(nonsense), None, "{nonsense}");

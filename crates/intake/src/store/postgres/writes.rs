@@ -37,7 +37,11 @@ impl PostgresTransaction {
 
     async fn write_requests(&mut self, changes: &Changes) -> Result<(), StoreError> {
         if !changes.new_requests.is_empty() {
-            let rows = changes.new_requests.iter().map(RequestRow::of).collect::<Result<Vec<_>, _>>()?;
+            let rows = changes
+                .new_requests
+                .iter()
+                .map(RequestRow::of)
+                .collect::<Result<Vec<_>, _>>()?;
             sqlx::query(sql!("postgres", "insert_requests"))
                 .bind(column(&rows, |row| row.id))
                 .bind(column(&rows, |row| row.number.as_str()))
@@ -62,7 +66,11 @@ impl PostgresTransaction {
         if changes.changed_requests.is_empty() {
             return Ok(());
         }
-        let rows = changes.changed_requests.iter().map(RequestRow::of).collect::<Result<Vec<_>, _>>()?;
+        let rows = changes
+            .changed_requests
+            .iter()
+            .map(RequestRow::of)
+            .collect::<Result<Vec<_>, _>>()?;
         let done = sqlx::query(sql!("postgres", "update_requests"))
             .bind(column(&rows, |row| row.id))
             .bind(column(&rows, |row| row.product))
@@ -85,32 +93,53 @@ impl PostgresTransaction {
 
     async fn write_grants(&mut self, changes: &Changes) -> Result<(), StoreError> {
         if !changes.new_grants.is_empty() {
-            let rows = changes.new_grants.iter().map(GrantRow::of).collect::<Result<Vec<_>, _>>()?;
-            let bodies = rows.iter().map(GrantRow::body).collect::<Result<Vec<_>, _>>()?;
+            let rows = changes
+                .new_grants
+                .iter()
+                .map(GrantRow::of)
+                .collect::<Result<Vec<_>, _>>()?;
+            let bodies = rows
+                .iter()
+                .map(GrantRow::body)
+                .collect::<Result<Vec<_>, _>>()?;
             let statement = sqlx::query(sql!("postgres", "insert_grants"))
                 .bind(column(&rows, |row| row.grant.id.0))
                 .bind(column(&rows, |row| row.grant.request.0))
                 .bind(column(&rows, |row| row.grant.institution.as_str()))
-                .bind(column(&rows, |row| row.grant.product.as_ref().map(ProductId::as_str)))
+                .bind(column(&rows, |row| {
+                    row.grant.product.as_ref().map(ProductId::as_str)
+                }))
                 .bind(column(&rows, |row| row.grant.cloud_team.as_str()))
                 .bind(column(&rows, |row| row.grant.emergency))
                 .bind(column(&rows, |row| row.grant.rule.destination.to_string()))
                 .bind(&bodies);
-            bind_state(statement, &rows).execute(&mut *self.inner).await?;
+            bind_state(statement, &rows)
+                .execute(&mut *self.inner)
+                .await?;
         }
         if changes.changed_grants.is_empty() {
             return Ok(());
         }
-        let rows = changes.changed_grants.iter().map(GrantRow::of).collect::<Result<Vec<_>, _>>()?;
-        let statement = sqlx::query(sql!("postgres", "update_grants")).bind(column(&rows, |row| row.grant.id.0));
-        let done = bind_state(statement, &rows).execute(&mut *self.inner).await?;
+        let rows = changes
+            .changed_grants
+            .iter()
+            .map(GrantRow::of)
+            .collect::<Result<Vec<_>, _>>()?;
+        let statement = sqlx::query(sql!("postgres", "update_grants"))
+            .bind(column(&rows, |row| row.grant.id.0));
+        let done = bind_state(statement, &rows)
+            .execute(&mut *self.inner)
+            .await?;
         expect_rows("grants", done.rows_affected(), rows.len())
     }
 
     async fn write_rest(&mut self, changes: &Changes) -> Result<(), StoreError> {
         let comments = &changes.comments;
         if !comments.is_empty() {
-            let bodies = comments.iter().map(rows::comment_body).collect::<Result<Vec<_>, _>>()?;
+            let bodies = comments
+                .iter()
+                .map(rows::comment_body)
+                .collect::<Result<Vec<_>, _>>()?;
             sqlx::query(sql!("postgres", "insert_comments"))
                 .bind(column(comments, |comment| comment.id.0))
                 .bind(column(comments, |comment| comment.request.0))
@@ -147,7 +176,10 @@ impl PostgresTransaction {
     async fn write_events(&mut self, changes: &Changes) -> Result<u64, StoreError> {
         let events = &changes.events;
         let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
-        let head: i64 = sqlx::query_scalar(sql!("advance_head")).bind(count).fetch_one(&mut *self.inner).await?;
+        let head: i64 = sqlx::query_scalar(sql!("advance_head"))
+            .bind(count)
+            .fetch_one(&mut *self.inner)
+            .await?;
         if !events.is_empty() {
             let mut last = self.sequences(changes).await?;
             let mut sequences = Vec::with_capacity(events.len());
@@ -156,31 +188,50 @@ impl PostgresTransaction {
                 *sequence += 1;
                 sequences.push(*sequence);
             }
-            self.insert_events(changes, head - count, &sequences).await?;
+            self.insert_events(changes, head - count, &sequences)
+                .await?;
         }
         let head = rows::unsigned("ledger_head", 1, head)?;
         sqlx::query(sql!("postgres", "notify"))
             .bind(&*self.announcer.channel)
-            .bind(listener::payload(&self.announcer.replica, head, self.outcome.earliest_written))
+            .bind(listener::payload(
+                &self.announcer.replica,
+                head,
+                self.outcome.earliest_written,
+            ))
             .execute(&mut *self.inner)
             .await?;
         Ok(head)
     }
 
-    async fn insert_events(&mut self, changes: &Changes, before: i64, sequences: &[u64]) -> Result<(), StoreError> {
+    async fn insert_events(
+        &mut self,
+        changes: &Changes,
+        before: i64,
+        sequences: &[u64],
+    ) -> Result<(), StoreError> {
         let events = &changes.events;
         let positions: Vec<i64> = (before + 1..).take(events.len()).collect();
-        let envelopes: Vec<Vec<u8>> =
-            events.iter().zip(sequences).map(|(event, sequence)| event.envelope(*sequence)).collect();
+        let envelopes: Vec<Vec<u8>> = events
+            .iter()
+            .zip(sequences)
+            .map(|(event, sequence)| event.envelope(*sequence))
+            .collect();
         sqlx::query(sql!("postgres", "insert_events"))
             .bind(&positions)
             .bind(column(events, |event| event.id.0))
             .bind(column(events, |event| event.kind.as_str()))
             .bind(column(events, |event| event.subject.as_str()))
             .bind(column(sequences, |sequence| rows::signed(*sequence)))
-            .bind(column(events, |event| event.institution.as_ref().map(InstitutionId::as_str)))
-            .bind(column(events, |event| event.product.as_ref().map(ProductId::as_str)))
-            .bind(column(events, |event| event.team.as_ref().map(TeamId::as_str)))
+            .bind(column(events, |event| {
+                event.institution.as_ref().map(InstitutionId::as_str)
+            }))
+            .bind(column(events, |event| {
+                event.product.as_ref().map(ProductId::as_str)
+            }))
+            .bind(column(events, |event| {
+                event.team.as_ref().map(TeamId::as_str)
+            }))
             .bind(column(events, |event| event.grant.map(|id| id.0)))
             .bind(column(events, |event| event.emergency))
             .bind(column(events, |event| event.at.micros()))
@@ -193,7 +244,10 @@ impl PostgresTransaction {
     }
 
     /// The last sequence of each subject that has one. The head must be locked already.
-    async fn sequences<'c>(&mut self, changes: &'c Changes) -> Result<HashMap<&'c str, u64>, StoreError> {
+    async fn sequences<'c>(
+        &mut self,
+        changes: &'c Changes,
+    ) -> Result<HashMap<&'c str, u64>, StoreError> {
         let subjects = rows::known_subjects(changes);
         if subjects.is_empty() {
             return Ok(HashMap::new());
@@ -212,25 +266,74 @@ fn bind_state<'q>(statement: Statement<'q>, rows: &'q [GrantRow<'q>]) -> Stateme
     let grants = grants.as_slice();
     let ids: Vec<Option<&str>> = column(rows, |row| row.assignee_id);
     let statement = statement
-        .bind(grants.iter().map(|grant| grant.state.as_str()).collect::<Vec<_>>())
+        .bind(
+            grants
+                .iter()
+                .map(|grant| grant.state.as_str())
+                .collect::<Vec<_>>(),
+        )
         .bind(rows.iter().map(|row| row.settled).collect::<Vec<_>>())
         .bind(ids)
-        .bind(grants.iter().map(|grant| grant.hand_over_at.micros()).collect::<Vec<_>>());
+        .bind(
+            grants
+                .iter()
+                .map(|grant| grant.hand_over_at.micros())
+                .collect::<Vec<_>>(),
+        );
     let instants = [
-        grants.iter().map(|grant| grant.effective_at.map(|at| at.micros())).collect::<Vec<Option<i64>>>(),
-        grants.iter().map(|grant| grant.expires_at.map(|at| at.micros())).collect(),
-        grants.iter().map(|grant| grant.ending_at.map(|at| at.micros())).collect(),
-        grants.iter().map(|grant| grant.ended_at.map(|at| at.micros())).collect(),
-        grants.iter().map(|grant| grant.confirm_by.map(|at| at.micros())).collect(),
+        grants
+            .iter()
+            .map(|grant| grant.effective_at.map(|at| at.micros()))
+            .collect::<Vec<Option<i64>>>(),
+        grants
+            .iter()
+            .map(|grant| grant.expires_at.map(|at| at.micros()))
+            .collect(),
+        grants
+            .iter()
+            .map(|grant| grant.ending_at.map(|at| at.micros()))
+            .collect(),
+        grants
+            .iter()
+            .map(|grant| grant.ended_at.map(|at| at.micros()))
+            .collect(),
+        grants
+            .iter()
+            .map(|grant| grant.confirm_by.map(|at| at.micros()))
+            .collect(),
     ];
     instants
         .into_iter()
         .fold(statement, |statement, column| statement.bind(column))
-        .bind(grants.iter().map(|grant| grant.end_reason.map(|reason| reason.as_str())).collect::<Vec<_>>())
-        .bind(grants.iter().map(|grant| rows::signed(grant.epoch)).collect::<Vec<_>>())
-        .bind(grants.iter().map(|grant| rows::signed(grant.version)).collect::<Vec<_>>())
-        .bind(grants.iter().map(|grant| grant.updated_at.micros()).collect::<Vec<_>>())
+        .bind(
+            grants
+                .iter()
+                .map(|grant| grant.end_reason.map(|reason| reason.as_str()))
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            grants
+                .iter()
+                .map(|grant| rows::signed(grant.epoch))
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            grants
+                .iter()
+                .map(|grant| rows::signed(grant.version))
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            grants
+                .iter()
+                .map(|grant| grant.updated_at.micros())
+                .collect::<Vec<_>>(),
+        )
         .bind(rows.iter().map(|row| row.due_class).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.due_at_us).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| row.words.as_deref()).collect::<Vec<_>>())
+        .bind(
+            rows.iter()
+                .map(|row| row.words.as_deref())
+                .collect::<Vec<_>>(),
+        )
 }

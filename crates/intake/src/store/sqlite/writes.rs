@@ -44,7 +44,9 @@ impl SqliteTransaction {
                 continue;
             }
             let row = format!("({})", vec!["?"; columns].join(", "));
-            let text: std::sync::Arc<str> = template.replace("{rows}", &vec![row.as_str(); size].join(", ")).into();
+            let text: std::sync::Arc<str> = template
+                .replace("{rows}", &vec![row.as_str(); size].join(", "))
+                .into();
             let mut chunks = rest.chunks_exact(size);
             for chunk in &mut chunks {
                 let mut statement = sqlx::query(AssertSqlSafe(std::sync::Arc::clone(&text)));
@@ -59,39 +61,22 @@ impl SqliteTransaction {
     }
 
     async fn write_requests(&mut self, changes: &Changes) -> Result<(), StoreError> {
-        self.run(sql!("sqlite", "insert_requests"), 17, &changes.new_requests, |statement, request: &Request| {
-            let row = RequestRow::of(request)?;
-            Ok(statement
-                .bind(row.id)
-                .bind(row.number)
-                .bind(row.institution.to_owned())
-                .bind(row.product.map(str::to_owned))
-                .bind(row.queue.to_owned())
-                .bind(row.state)
-                .bind(row.assignee_id.map(str::to_owned))
-                .bind(row.emergency)
-                .bind(row.created_at_us)
-                .bind(row.promised_by_us)
-                .bind(row.submitted_at_us)
-                .bind(row.version)
-                .bind(row.due_class)
-                .bind(row.due_at_us)
-                .bind(row.destinations)
-                .bind(row.search_text)
-                .bind(row.body))
-        })
-        .await?;
-        let changed = &changes.changed_requests;
-        let found = self
-            .run(sql!("sqlite", "update_requests"), 14, changed, |statement, request: &Request| {
+        self.run(
+            sql!("sqlite", "insert_requests"),
+            17,
+            &changes.new_requests,
+            |statement, request: &Request| {
                 let row = RequestRow::of(request)?;
                 Ok(statement
                     .bind(row.id)
+                    .bind(row.number)
+                    .bind(row.institution.to_owned())
                     .bind(row.product.map(str::to_owned))
                     .bind(row.queue.to_owned())
                     .bind(row.state)
                     .bind(row.assignee_id.map(str::to_owned))
                     .bind(row.emergency)
+                    .bind(row.created_at_us)
                     .bind(row.promised_by_us)
                     .bind(row.submitted_at_us)
                     .bind(row.version)
@@ -100,65 +85,123 @@ impl SqliteTransaction {
                     .bind(row.destinations)
                     .bind(row.search_text)
                     .bind(row.body))
-            })
+            },
+        )
+        .await?;
+        let changed = &changes.changed_requests;
+        let found = self
+            .run(
+                sql!("sqlite", "update_requests"),
+                14,
+                changed,
+                |statement, request: &Request| {
+                    let row = RequestRow::of(request)?;
+                    Ok(statement
+                        .bind(row.id)
+                        .bind(row.product.map(str::to_owned))
+                        .bind(row.queue.to_owned())
+                        .bind(row.state)
+                        .bind(row.assignee_id.map(str::to_owned))
+                        .bind(row.emergency)
+                        .bind(row.promised_by_us)
+                        .bind(row.submitted_at_us)
+                        .bind(row.version)
+                        .bind(row.due_class)
+                        .bind(row.due_at_us)
+                        .bind(row.destinations)
+                        .bind(row.search_text)
+                        .bind(row.body))
+                },
+            )
             .await?;
         expect_rows("requests", found, changed.len())
     }
 
     async fn write_grants(&mut self, changes: &Changes) -> Result<(), StoreError> {
-        self.run(sql!("sqlite", "insert_grants"), 24, &changes.new_grants, |statement, grant: &Grant| {
-            let row = GrantRow::of(grant)?;
-            let statement = statement
-                .bind(grant.id.0)
-                .bind(grant.request.0)
-                .bind(grant.institution.as_str().to_owned())
-                .bind(grant.product.as_ref().map(|id| id.as_str().to_owned()))
-                .bind(grant.cloud_team.as_str().to_owned())
-                .bind(grant.emergency)
-                .bind(grant.rule.destination.to_string())
-                .bind(row.body()?);
-            Ok(bind_state(statement, row))
-        })
+        self.run(
+            sql!("sqlite", "insert_grants"),
+            24,
+            &changes.new_grants,
+            |statement, grant: &Grant| {
+                let row = GrantRow::of(grant)?;
+                let statement = statement
+                    .bind(grant.id.0)
+                    .bind(grant.request.0)
+                    .bind(grant.institution.as_str().to_owned())
+                    .bind(grant.product.as_ref().map(|id| id.as_str().to_owned()))
+                    .bind(grant.cloud_team.as_str().to_owned())
+                    .bind(grant.emergency)
+                    .bind(grant.rule.destination.to_string())
+                    .bind(row.body()?);
+                Ok(bind_state(statement, row))
+            },
+        )
         .await?;
         let changed = &changes.changed_grants;
         let found = self
-            .run(sql!("sqlite", "update_grants"), 17, changed, |statement, grant: &Grant| {
-                Ok(bind_state(statement.bind(grant.id.0), GrantRow::of(grant)?))
-            })
+            .run(
+                sql!("sqlite", "update_grants"),
+                17,
+                changed,
+                |statement, grant: &Grant| {
+                    Ok(bind_state(statement.bind(grant.id.0), GrantRow::of(grant)?))
+                },
+            )
             .await?;
         expect_rows("grants", found, changed.len())
     }
 
     async fn write_rest(&mut self, changes: &Changes) -> Result<(), StoreError> {
-        self.run(sql!("sqlite", "insert_comments"), 5, &changes.comments, |statement, comment| {
-            Ok(statement
-                .bind(comment.id.0)
-                .bind(comment.request.0)
-                .bind(comment.internal)
-                .bind(comment.at.micros())
-                .bind(rows::comment_body(comment)?))
-        })
+        self.run(
+            sql!("sqlite", "insert_comments"),
+            5,
+            &changes.comments,
+            |statement, comment| {
+                Ok(statement
+                    .bind(comment.id.0)
+                    .bind(comment.request.0)
+                    .bind(comment.internal)
+                    .bind(comment.at.micros())
+                    .bind(rows::comment_body(comment)?))
+            },
+        )
         .await?;
-        self.run(sql!("sqlite", "insert_imports"), 3, &changes.imports, |statement, (institution, id, request)| {
-            Ok(statement.bind(institution.as_str().to_owned()).bind(id.clone()).bind(request.0))
-        })
+        self.run(
+            sql!("sqlite", "insert_imports"),
+            3,
+            &changes.imports,
+            |statement, (institution, id, request)| {
+                Ok(statement
+                    .bind(institution.as_str().to_owned())
+                    .bind(id.clone())
+                    .bind(request.0))
+            },
+        )
         .await?;
-        self.run(sql!("sqlite", "insert_replays"), 6, &changes.replays, |statement, replay| {
-            Ok(statement
-                .bind(replay.key.principal.clone())
-                .bind(replay.key.method)
-                .bind(replay.key.request_id.clone())
-                .bind(replay.body_mac.to_vec())
-                .bind(replay.answer.clone())
-                .bind(replay.at.micros()))
-        })
+        self.run(
+            sql!("sqlite", "insert_replays"),
+            6,
+            &changes.replays,
+            |statement, replay| {
+                Ok(statement
+                    .bind(replay.key.principal.clone())
+                    .bind(replay.key.method)
+                    .bind(replay.key.request_id.clone())
+                    .bind(replay.body_mac.to_vec())
+                    .bind(replay.answer.clone())
+                    .bind(replay.at.micros()))
+            },
+        )
         .await?;
         Ok(())
     }
 
     async fn write_events(&mut self, changes: &Changes) -> Result<u64, StoreError> {
         let count = i64::try_from(changes.events.len()).unwrap_or(i64::MAX);
-        let head: i64 = sqlx::query_scalar(sql!("advance_head")).bind(count).fetch_one(&mut *self.inner).await?;
+        let head: i64 = sqlx::query_scalar(sql!("advance_head"))
+            .bind(count)
+            .fetch_one(&mut *self.inner)
+            .await?;
         let mut sequences = self.sequences(changes).await?;
         let mut position = head - count;
         let mut placed = Vec::with_capacity(changes.events.len());
@@ -168,29 +211,42 @@ impl SqliteTransaction {
             *sequence += 1;
             placed.push((position, *sequence, event));
         }
-        self.run(sql!("sqlite", "insert_events"), 14, &placed, |statement, (position, sequence, event)| {
-            Ok(statement
-                .bind(*position)
-                .bind(event.id.0)
-                .bind(event.kind.as_str())
-                .bind(event.subject.clone())
-                .bind(rows::signed(*sequence))
-                .bind(event.institution.as_ref().map(|id| id.as_str().to_owned()))
-                .bind(event.product.as_ref().map(|id: &ProductId| id.as_str().to_owned()))
-                .bind(event.team.as_ref().map(|id| id.as_str().to_owned()))
-                .bind(event.grant.map(|id| id.0))
-                .bind(event.emergency)
-                .bind(event.at.micros())
-                .bind(event.details.clone())
-                .bind(event.salt.to_vec())
-                .bind(event.envelope(*sequence)))
-        })
+        self.run(
+            sql!("sqlite", "insert_events"),
+            14,
+            &placed,
+            |statement, (position, sequence, event)| {
+                Ok(statement
+                    .bind(*position)
+                    .bind(event.id.0)
+                    .bind(event.kind.as_str())
+                    .bind(event.subject.clone())
+                    .bind(rows::signed(*sequence))
+                    .bind(event.institution.as_ref().map(|id| id.as_str().to_owned()))
+                    .bind(
+                        event
+                            .product
+                            .as_ref()
+                            .map(|id: &ProductId| id.as_str().to_owned()),
+                    )
+                    .bind(event.team.as_ref().map(|id| id.as_str().to_owned()))
+                    .bind(event.grant.map(|id| id.0))
+                    .bind(event.emergency)
+                    .bind(event.at.micros())
+                    .bind(event.details.clone())
+                    .bind(event.salt.to_vec())
+                    .bind(event.envelope(*sequence)))
+            },
+        )
         .await?;
         rows::unsigned("ledger_head", 1, head)
     }
 
     /// The last sequence of each subject that has one.
-    async fn sequences<'c>(&mut self, changes: &'c Changes) -> Result<HashMap<&'c str, u64>, StoreError> {
+    async fn sequences<'c>(
+        &mut self,
+        changes: &'c Changes,
+    ) -> Result<HashMap<&'c str, u64>, StoreError> {
         let subjects = rows::known_subjects(changes);
         if subjects.is_empty() {
             return Ok(HashMap::new());

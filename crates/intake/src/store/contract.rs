@@ -1,0 +1,194 @@
+//! The contract: what every store of the ledger must do, run against each.
+//!
+//! Role: one suite, generic over [`super::Store`]; a test gets a [`Place`] and may open it several times, as replicas do.
+//! SQLite is opened once at a time (its data directory is locked), so a second opening there is the same store.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed set-up is a failed test"
+)]
+
+mod cases;
+mod cluster;
+mod due;
+mod lists;
+mod log;
+mod planner;
+mod rest;
+mod values;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use service_kit::{
+    clock::{Clock, ClockControl},
+    parts::StoreLocation,
+};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Executor, postgres::PgConnectOptions,
+    sqlite::SqliteConnectOptions,
+};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+use super::{Changes, Store, open};
+
+/// Somewhere a ledger is kept during a test.
+pub(crate) struct Place {
+    location: StoreLocation,
+    clock: Clock,
+    control: ClockControl,
+    /// The one opening of an embedded store.
+    embedded: OnceCell<Arc<dyn Store>>,
+    _directory: TempDir,
+}
+
+impl Place {
+    fn new(location: impl FnOnce(&TempDir) -> StoreLocation) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (clock, control) = Clock::manual(values::NOW.timestamp());
+        Self {
+            location: location(&directory),
+            clock,
+            control,
+            embedded: OnceCell::new(),
+            _directory: directory,
+        }
+    }
+
+    fn sqlite() -> Self {
+        Self::new(|directory| StoreLocation::Sqlite(directory.path().join("data/intake.db")))
+    }
+
+    fn postgres() -> Self {
+        static SCHEMAS: AtomicU32 = AtomicU32::new(0);
+        let schema = format!("contract_{}", SCHEMAS.fetch_add(1, Ordering::Relaxed));
+        // A schema is part of the program elsewhere; here each test has its own.
+        Self::new(|_| StoreLocation::Postgres {
+            url: cluster::url(),
+            schema: schema.leak(),
+        })
+    }
+
+    /// A replica.
+    async fn open(&self) -> Arc<dyn Store> {
+        let opening = || async { open(&self.location, self.clock.clone()).await.unwrap() };
+        match &self.location {
+            StoreLocation::Sqlite(_) => Arc::clone(self.embedded.get_or_init(opening).await),
+            StoreLocation::Postgres { .. } => opening().await,
+        }
+    }
+
+    /// A process that starts after the first has ended.
+    async fn open_anew(self) -> (Self, Arc<dyn Store>) {
+        let Self {
+            location,
+            clock,
+            control,
+            embedded,
+            _directory,
+        } = self;
+        drop(embedded);
+        let place = Self {
+            location,
+            clock,
+            control,
+            embedded: OnceCell::new(),
+            _directory,
+        };
+        let store = place.open().await;
+        (place, store)
+    }
+
+    /// Runs SQL past the store.
+    async fn sql(&self, text: &str) {
+        let text = sqlx::raw_sql(AssertSqlSafe(text.to_owned()));
+        match &self.location {
+            StoreLocation::Sqlite(path) => {
+                let mut connection = SqliteConnectOptions::new()
+                    .filename(path)
+                    .connect()
+                    .await
+                    .unwrap();
+                connection.execute(text).await.unwrap();
+            }
+            StoreLocation::Postgres { .. } => {
+                self.connect().await.execute(text).await.unwrap();
+            }
+        }
+    }
+
+    /// A connection of our own; PostgreSQL only.
+    async fn connect(&self) -> sqlx::PgConnection {
+        let StoreLocation::Postgres { url, schema } = &self.location else {
+            panic!("not PostgreSQL")
+        };
+        let options: PgConnectOptions = url.parse().unwrap();
+        options
+            .options([("search_path", *schema)])
+            .connect()
+            .await
+            .unwrap()
+    }
+}
+
+/// Writes and commits; the new head.
+async fn commit(store: &Arc<dyn Store>, changes: &Changes) -> u64 {
+    let mut transaction = store.begin().await.unwrap();
+    let head = transaction.write(changes).await.unwrap();
+    transaction.commit().await.unwrap();
+    head
+}
+
+macro_rules! contract {
+    ($($module:ident::$name:ident,)*) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$module::$name(super::Place::sqlite()).await;
+            })*
+        }
+
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$module::$name(super::Place::postgres()).await;
+            })*
+        }
+    };
+}
+
+contract! {
+    log::positions_are_gap_free_for_followers_that_resume_at_random,
+    log::sequences_count_within_each_subject,
+    log::a_dropped_group_leaves_no_trace,
+    log::pages_say_how_far_they_looked,
+    log::filters_of_events_narrow,
+    cases::what_was_written_is_read_back,
+    cases::a_changed_case_keeps_what_did_not_change,
+    cases::groups_on_one_case_take_turns,
+    cases::a_change_of_what_is_not_there_is_refused,
+    cases::numbers_are_taken_without_gaps,
+    due::ends_come_before_starts_before_alarms_and_oldest_first,
+    due::a_case_is_taken_whole_and_once,
+    due::nothing_is_due_early,
+    due::the_earliest_deadline_follows_what_is_written_and_run,
+    lists::nobody_is_shown_what_is_not_theirs,
+    lists::pages_neither_repeat_nor_miss_while_rows_come,
+    lists::queues_put_emergencies_first_then_the_promise,
+    lists::filters_of_requests_narrow,
+    lists::filters_of_grants_narrow,
+    lists::an_address_is_found_in_networks_however_far_down,
+    lists::live_grants_are_live,
+    rest::a_repeat_finds_its_answer_until_it_is_forgotten,
+    rest::duplicates_are_named,
+    rest::the_catalogue_is_stored_whole,
+    rest::keys_are_found_by_their_secret_and_live_until_revoked,
+    rest::comments_come_in_order_and_internal_ones_on_request,
+    rest::a_restore_raises_the_epoch_and_keeps_the_keys,
+    rest::a_row_that_cannot_be_read_is_named,
+    rest::what_was_committed_is_there_after_a_restart,
+    rest::nul_characters_do_no_harm,
+}
