@@ -17,6 +17,8 @@ use std::time::Duration;
 use proto::cursor::CursorSeal;
 use service_kit::clock::Clock;
 
+use crate::record::Place;
+
 pub use clients::{Batch, FeedError, FeedFacts, Ledger, Query};
 
 /// How old facts may be.
@@ -42,9 +44,15 @@ pub struct Facts {
     pub head: u64,
     /// The events' `source`.
     pub source: String,
+    cursor_key: [u8; 32],
 }
 
 impl Facts {
+    /// The cursor of `place`, of whatever epoch: one that has ended is told as such when it is used.
+    pub fn cursor(&self, place: Place) -> String {
+        CursorSeal::new(&self.cursor_key, place.epoch).seal(place.position)
+    }
+
     /// The feed's epoch.
     pub fn epoch(&self) -> u32 {
         self.seal.epoch()
@@ -92,6 +100,7 @@ impl Feed {
             seal: CursorSeal::new(&facts.cursor_key, facts.epoch),
             head: facts.head,
             source: facts.source,
+            cursor_key: facts.cursor_key,
         });
         *self.known() = Some((asked, Arc::clone(&facts)));
         Ok(facts)

@@ -19,6 +19,7 @@ use proto::types::v1 as types;
 
 use crate::envelope::{Attribute, Envelope};
 use crate::error::Error;
+use crate::feed::Facts;
 use crate::filter::{Filter, RawFilter};
 use crate::record::Record;
 use crate::store::{Delivery, DeliveryState, EndpointState, EndpointStatus, Subscription};
@@ -86,18 +87,13 @@ fn filter_to_wire(filter: Filter) -> types::EventFilter {
     }
 }
 
-/// A subscription; its cursor is sealed, and empty when a restore has ended its epoch.
-pub(super) fn subscription(stored: Subscription, seal: &CursorSeal) -> wire::Subscription {
-    let current = stored.place.epoch == seal.epoch();
+/// A subscription; its cursor is sealed for its own epoch.
+pub(super) fn subscription(stored: Subscription, facts: &Facts) -> wire::Subscription {
     wire::Subscription {
         id: stored.id,
         display_name: stored.display_name,
         filter: Some(filter_to_wire(stored.filter)),
-        cursor: if current {
-            seal.seal(stored.place.position)
-        } else {
-            String::new()
-        },
+        cursor: facts.cursor(stored.place),
         create_time: Some(instant_to_wire(stored.created_at)),
         acknowledge_time: stored.acknowledged_at.map(instant_to_wire),
     }

@@ -44,9 +44,9 @@ impl Followers {
             .create_subscription(&wanted, MAX_SUBSCRIPTIONS)
             .await?;
         match made {
-            Made::New(stored) => Ok(encode::subscription(stored, &facts.seal)),
+            Made::New(stored) => Ok(encode::subscription(stored, &facts)),
             Made::Existing(stored) if stored.filter == wanted.filter => {
-                Ok(encode::subscription(stored, &facts.seal))
+                Ok(encode::subscription(stored, &facts))
             }
             Made::Existing(_) | Made::Reused => Err(Error::SubscriptionExists),
             Made::Full => Err(Error::Limit(format!(
@@ -63,7 +63,7 @@ impl Followers {
         let stored = self.store.subscriptions(&owner.id).await?;
         Ok(stored
             .into_iter()
-            .map(|stored| encode::subscription(stored, &facts.seal))
+            .map(|stored| encode::subscription(stored, &facts))
             .collect())
     }
 
@@ -87,7 +87,7 @@ impl Followers {
             .acknowledge(&owner.id, &id, place, now)
             .await?
             .ok_or(Error::SubscriptionNotFound)?;
-        Ok(encode::subscription(stored, &facts.seal))
+        Ok(encode::subscription(stored, &facts))
     }
 
     pub(super) async fn unsubscribe(&self, owner: &Principal, id: &str) -> Result<(), Error> {

@@ -127,7 +127,8 @@ impl Expander {
             // Not an error: somebody else leads now, or the first endpoint moved the place.
             Err(Error::Store(StoreError::Fenced)) => Ok(PAUSE),
             Err(error) => Err(error),
-            Ok(()) => Ok(Duration::ZERO),
+            // The lead was lost, or intake ends its streams.
+            Ok(()) => Ok(PAUSE),
         }
     }
 
