@@ -10,8 +10,10 @@
     reason = "a test may stop at the first surprise"
 )]
 
-mod cases;
 mod cluster;
+mod delivery;
+mod owners;
+mod stage;
 
 use super::{PostgresStore, SqliteStore};
 
@@ -20,28 +22,28 @@ macro_rules! run_all {
     ($fresh:expr) => {
         run_all!(
             $fresh,
-            subscription_names_are_unique_and_bounded,
-            a_subscription_never_moves_back,
-            others_subscriptions_do_not_exist,
-            a_repeat_of_a_creation_is_known_by_its_body,
-            rotation_keeps_the_old_secret_for_the_overlap,
-            an_endpoint_gets_what_happens_after_it_was_made,
-            an_old_leader_writes_nothing,
-            expanding_again_delivers_nothing_twice,
-            claims_are_fair_and_bounded_per_endpoint,
-            an_overtaken_worker_changes_nothing,
-            a_failing_endpoint_is_probed_by_one_at_a_time,
-            gone_pauses_the_endpoint_and_resuming_lets_it_deliver,
-            the_log_of_attempts_is_bounded,
-            redelivering_begins_a_new_round,
-            deliveries_are_listed_newest_first,
-            the_house_is_kept,
+            owners::subscription_names_are_unique_and_bounded,
+            owners::a_subscription_never_moves_back,
+            owners::others_subscriptions_do_not_exist,
+            owners::a_repeat_of_a_creation_is_known_by_its_body,
+            owners::rotation_keeps_the_old_secret_for_the_overlap,
+            owners::an_endpoint_gets_what_happens_after_it_was_made,
+            delivery::an_old_leader_writes_nothing,
+            delivery::expanding_again_delivers_nothing_twice,
+            delivery::claims_are_fair_and_bounded_per_endpoint,
+            delivery::an_overtaken_worker_changes_nothing,
+            delivery::a_failing_endpoint_is_probed_by_one_at_a_time,
+            delivery::gone_pauses_the_endpoint_and_resuming_lets_it_deliver,
+            delivery::the_log_of_attempts_is_bounded,
+            delivery::redelivering_begins_a_new_round,
+            delivery::deliveries_are_listed_newest_first,
+            delivery::the_house_is_kept,
         );
     };
-    ($fresh:expr, $($case:ident),* $(,)?) => {
+    ($fresh:expr, $($part:ident::$case:ident),* $(,)?) => {
         $({
             let store = $fresh(stringify!($case)).await;
-            cases::$case(&store).await;
+            $part::$case(&store).await;
         })*
     };
 }
