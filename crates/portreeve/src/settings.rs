@@ -137,7 +137,7 @@ static OWN: &[Setting] = &[
     ),
     setting(
         "log.filter",
-        Some("info"),
+        Some("info,opentelemetry=warn"),
         Kind::Text,
         "What is logged, as in info or warn,portreeve_intake=debug.",
     ),

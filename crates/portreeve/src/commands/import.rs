@@ -385,6 +385,8 @@ fn as_text(reported: &Reported, terminal: bool) -> String {
             )
         }
     };
+    // What is only good to know would bury the rest of a long file; JSON has it.
+    findings.retain(|finding| finding.severity != domain::finding::Severity::Info);
     if findings.is_empty() {
         return head;
     }

@@ -117,7 +117,8 @@ fn raw_text<'a>(asked: &'a Asked, field: &str) -> Option<&'a str> {
     if let Some((list, rest)) = field.split_once('[') {
         let index: usize = rest.strip_suffix(']')?.parse().ok()?;
         let texts = match list {
-            "sources" => &asked.sources,
+            // `check` calls its list by another name.
+            "sources" | "addresses" => &asked.sources,
             "destinations" => &asked.destinations,
             "services" => &asked.services,
             _ => return None,

@@ -11,6 +11,7 @@
 mod metrics;
 mod trace;
 
+use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 
 use opentelemetry::trace::TracerProvider as _;
@@ -84,7 +85,10 @@ pub fn init(settings: &TelemetrySettings) -> Result<TelemetryGuard, TelemetryErr
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
     let writer = std::io::stderr;
     let lines = match settings.log_format {
-        LogFormat::Human => tracing_subscriber::fmt::layer().with_writer(writer).boxed(),
+        LogFormat::Human => tracing_subscriber::fmt::layer()
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_writer(writer)
+            .boxed(),
         LogFormat::Json => tracing_subscriber::fmt::layer()
             .json()
             .with_current_span(true)
