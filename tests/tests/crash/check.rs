@@ -1,0 +1,176 @@
+//! What must be true after all the kills.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use testkit::{Client, Follower, Receiver, until, until_some};
+
+use crate::work::Record;
+
+/// The whole log, oldest first, as an administrator reads it.
+async fn log(admin: &Client) -> Vec<Value> {
+    let (mut events, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/v1/events?pageSize=1000&cursor={cursor}");
+        let page = admin.get(&path).await.ok();
+        let found = page["events"].as_array().cloned().unwrap_or_default();
+        if found.is_empty() {
+            return events;
+        }
+        events.extend(found.into_iter().map(|one| one["event"].clone()));
+        page["nextCursor"].as_str().unwrap().clone_into(&mut cursor);
+    }
+}
+
+fn kind(event: &Value) -> &str {
+    event["type"].as_str().unwrap().trim_start_matches("portreeve.")
+}
+
+fn subject(event: &Value) -> &str {
+    event["subject"].as_str().unwrap()
+}
+
+/// How often each type happened to each request.
+fn counts(truth: &[Value]) -> BTreeMap<(&str, &str), usize> {
+    let mut counts = BTreeMap::new();
+    for event in truth {
+        *counts.entry((subject(event), kind(event))).or_default() += 1;
+    }
+    counts
+}
+
+/// Waits until everything that was opened has ended, and gives the log.
+pub(crate) async fn settled(admin: &Client, record: &Record) -> Vec<Value> {
+    let opened: BTreeSet<String> = record
+        .all()
+        .into_iter()
+        .filter(|one| matches!(one.event, "grant.activated" | "grant.imported"))
+        .map(|one| one.request)
+        .collect();
+    assert!(!opened.is_empty(), "the load did nothing");
+    // The last access ends a minute after it was opened: two waits of a minute are enough.
+    for _ in 0..2 {
+        let waiting = async || {
+            let list = admin.get("/v1/institutions/north/grants?liveOnly=true").await;
+            list.body["grants"].as_array().is_some_and(Vec::is_empty)
+        };
+        if service_kit::clock::Clock::system()
+            .timeout(std::time::Duration::from_secs(55), async {
+                while !waiting().await {
+                    service_kit::clock::Clock::system()
+                        .sleep(std::time::Duration::from_millis(200))
+                        .await;
+                }
+            })
+            .await
+            .is_ok()
+        {
+            break;
+        }
+    }
+    until_some("every access has ended", async || {
+        let truth = log(admin).await;
+        let ended: BTreeSet<&str> = truth
+            .iter()
+            .filter(|event| kind(event) == "grant.ended")
+            .map(subject)
+            .collect();
+        opened.iter().all(|request| ended.contains(request.as_str())).then(|| truth.clone())
+    })
+    .await
+}
+
+/// I10, I4: each acknowledged change is in the log, once, and its request is there.
+pub(crate) async fn nothing_acknowledged_is_lost(admin: &Client, record: &Record, truth: &[Value]) {
+    let counts = counts(truth);
+    for one in record.all() {
+        let count = counts.get(&(one.request.as_str(), one.event)).copied().unwrap_or_default();
+        assert_eq!(count, 1, "{} of {}", one.event, one.request);
+    }
+    let requests: BTreeSet<String> = record.all().into_iter().map(|one| one.request).collect();
+    for request in &requests {
+        let seen = admin
+            .get(&format!("/v1/institutions/north/accessRequests/{request}"))
+            .await
+            .ok();
+        assert_eq!(seen["state"], "completed", "{request}");
+    }
+    // A retried submission made no second request.
+    let submitted = truth
+        .iter()
+        .filter(|event| matches!(kind(event), "request.submitted" | "grant.imported"))
+        .count();
+    assert_eq!(submitted, requests.len(), "something was made twice");
+}
+
+/// I3: no id twice, and the sequence of each request runs from 1 without a gap.
+pub(crate) fn the_log_is_whole(truth: &[Value]) {
+    let mut ids = BTreeSet::new();
+    let mut sequences: BTreeMap<&str, u64> = BTreeMap::new();
+    for event in truth {
+        assert!(ids.insert(event["id"].as_str().unwrap()), "twice: {event}");
+        let sequence: u64 = event["sequence"].as_str().unwrap().parse().unwrap();
+        let before = sequences.insert(subject(event), sequence).unwrap_or_default();
+        assert_eq!(sequence, before + 1, "a gap or a step back: {event}");
+    }
+}
+
+/// Every access that was opened ended, once.
+pub(crate) fn every_deadline_fired(record: &Record, truth: &[Value]) {
+    let counts = counts(truth);
+    for one in record.all() {
+        if matches!(one.event, "grant.activated" | "grant.imported") {
+            let count = counts.get(&(one.request.as_str(), "grant.ended")).copied();
+            assert_eq!(count, Some(1), "the end of {}", one.request);
+        }
+    }
+}
+
+/// The follower saw the log: all of it, in order, nothing twice.
+pub(crate) async fn the_follower_saw_everything(follower: &Follower, truth: &[Value]) {
+    until("the follower has caught up", async || follower.count() >= truth.len()).await;
+    let seen: Vec<Value> = follower.events().into_iter().map(|one| one.event).collect();
+    assert!(follower.connections() > 1, "the follower was never cut");
+    for (place, (saw, was)) in seen.iter().zip(truth).enumerate() {
+        assert_eq!(saw["id"], was["id"], "event {place}");
+    }
+    assert_eq!(seen.len(), truth.len());
+}
+
+/// The receiver got every grant event at least once, and the first ones of each request in order.
+pub(crate) async fn the_receiver_got_every_grant_event(receiver: &Receiver, truth: &[Value]) {
+    let wanted: BTreeSet<&str> = truth
+        .iter()
+        .filter(|event| kind(event).starts_with("grant."))
+        .map(|event| event["id"].as_str().unwrap())
+        .collect();
+    let got = || -> Vec<Value> {
+        receiver
+            .deliveries()
+            .iter()
+            .map(|delivery| serde_json::from_slice(&delivery.body).unwrap())
+            .collect()
+    };
+    // Retries after a kill wait for their schedule.
+    for attempt in 0..5 {
+        let arrived: BTreeSet<String> = got().iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect();
+        let missing = wanted.iter().filter(|id| !arrived.contains(**id)).count();
+        if missing == 0 {
+            break;
+        }
+        assert!(attempt < 4, "{missing} of {} never came", wanted.len());
+        service_kit::clock::Clock::system()
+            .sleep(std::time::Duration::from_secs(15))
+            .await;
+    }
+    let mut seen = BTreeSet::new();
+    let mut latest: BTreeMap<String, String> = BTreeMap::new();
+    for event in got() {
+        if !seen.insert(event["id"].as_str().unwrap().to_owned()) {
+            continue;
+        }
+        let sequence = event["sequence"].as_str().unwrap().to_owned();
+        let before = latest.insert(subject(&event).to_owned(), sequence.clone());
+        assert!(before.is_none_or(|before| before < sequence), "out of order: {event}");
+    }
+}
