@@ -82,8 +82,9 @@ impl House {
             // Nobody outside this process needs it.
             None => TokenKey::generate(),
         };
-        let verifier = TokenVerifier::new(key.clone(), clock.clone());
-        let signer = |name: &'static str| TokenSigner::new(key.clone(), name, clock.clone());
+        // Identities live by real time, as connections do; `clock` is the ledger's time alone.
+        let verifier = TokenVerifier::new(key.clone(), Clock::system());
+        let signer = |name: &'static str| TokenSigner::new(key.clone(), name, Clock::system());
         let readiness = Readiness::new();
         let edge_stop = shutdown(Clock::system(), drain(config));
         let inner_stop = shutdown(Clock::system(), INNER_DRAIN);
