@@ -23,7 +23,10 @@ async fn log(admin: &Client) -> Vec<Value> {
 }
 
 fn kind(event: &Value) -> &str {
-    event["type"].as_str().unwrap().trim_start_matches("portreeve.")
+    event["type"]
+        .as_str()
+        .unwrap()
+        .trim_start_matches("portreeve.")
 }
 
 fn subject(event: &Value) -> &str {
@@ -51,7 +54,9 @@ pub(crate) async fn settled(admin: &Client, record: &Record) -> Vec<Value> {
     // The last access ends a minute after it was opened: two waits of a minute are enough.
     for _ in 0..2 {
         let waiting = async || {
-            let list = admin.get("/v1/institutions/north/grants?liveOnly=true").await;
+            let list = admin
+                .get("/v1/institutions/north/grants?liveOnly=true")
+                .await;
             list.body["grants"].as_array().is_some_and(Vec::is_empty)
         };
         if service_kit::clock::Clock::system()
@@ -75,7 +80,10 @@ pub(crate) async fn settled(admin: &Client, record: &Record) -> Vec<Value> {
             .filter(|event| kind(event) == "grant.ended")
             .map(subject)
             .collect();
-        opened.iter().all(|request| ended.contains(request.as_str())).then(|| truth.clone())
+        opened
+            .iter()
+            .all(|request| ended.contains(request.as_str()))
+            .then(|| truth.clone())
     })
     .await
 }
@@ -84,7 +92,10 @@ pub(crate) async fn settled(admin: &Client, record: &Record) -> Vec<Value> {
 pub(crate) async fn nothing_acknowledged_is_lost(admin: &Client, record: &Record, truth: &[Value]) {
     let counts = counts(truth);
     for one in record.all() {
-        let count = counts.get(&(one.request.as_str(), one.event)).copied().unwrap_or_default();
+        let count = counts
+            .get(&(one.request.as_str(), one.event))
+            .copied()
+            .unwrap_or_default();
         assert_eq!(count, 1, "{} of {}", one.event, one.request);
     }
     let requests: BTreeSet<String> = record.all().into_iter().map(|one| one.request).collect();
@@ -110,7 +121,9 @@ pub(crate) fn the_log_is_whole(truth: &[Value]) {
     for event in truth {
         assert!(ids.insert(event["id"].as_str().unwrap()), "twice: {event}");
         let sequence: u64 = event["sequence"].as_str().unwrap().parse().unwrap();
-        let before = sequences.insert(subject(event), sequence).unwrap_or_default();
+        let before = sequences
+            .insert(subject(event), sequence)
+            .unwrap_or_default();
         assert_eq!(sequence, before + 1, "a gap or a step back: {event}");
     }
 }
@@ -128,7 +141,10 @@ pub(crate) fn every_deadline_fired(record: &Record, truth: &[Value]) {
 
 /// The follower saw the log: all of it, in order, nothing twice.
 pub(crate) async fn the_follower_saw_everything(follower: &Follower, truth: &[Value]) {
-    until("the follower has caught up", async || follower.count() >= truth.len()).await;
+    until("the follower has caught up", async || {
+        follower.count() >= truth.len()
+    })
+    .await;
     let seen: Vec<Value> = follower.events().into_iter().map(|one| one.event).collect();
     assert!(follower.connections() > 1, "the follower was never cut");
     for (place, (saw, was)) in seen.iter().zip(truth).enumerate() {
@@ -153,7 +169,10 @@ pub(crate) async fn the_receiver_got_every_grant_event(receiver: &Receiver, trut
     };
     // Retries after a kill wait for their schedule.
     for attempt in 0..5 {
-        let arrived: BTreeSet<String> = got().iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect();
+        let arrived: BTreeSet<String> = got()
+            .iter()
+            .map(|event| event["id"].as_str().unwrap().to_owned())
+            .collect();
         let missing = wanted.iter().filter(|id| !arrived.contains(**id)).count();
         if missing == 0 {
             break;
@@ -171,6 +190,9 @@ pub(crate) async fn the_receiver_got_every_grant_event(receiver: &Receiver, trut
         }
         let sequence = event["sequence"].as_str().unwrap().to_owned();
         let before = latest.insert(subject(&event).to_owned(), sequence.clone());
-        assert!(before.is_none_or(|before| before < sequence), "out of order: {event}");
+        assert!(
+            before.is_none_or(|before| before < sequence),
+            "out of order: {event}"
+        );
     }
 }

@@ -63,7 +63,10 @@ async fn key(admin: &Client, name: &str, role: &str, scope: serde_json::Value) -
 }
 
 async fn crash(store: Store) {
-    let (rounds, budget) = (number("CRASH_ROUNDS", 50), number("CRASH_BUDGET_SECONDS", 900));
+    let (rounds, budget) = (
+        number("CRASH_ROUNDS", 50),
+        number("CRASH_BUDGET_SECONDS", 900),
+    );
     let clock = Clock::system();
     let began = clock.monotonic();
     let place = Place::fresh(store);
@@ -103,7 +106,10 @@ async fn crash(store: Store) {
             );
         }
         let took = (clock.monotonic() - began).as_secs();
-        assert!(took < budget, "{round} of {rounds} rounds took {took} s; the budget is {budget} s");
+        assert!(
+            took < budget,
+            "{round} of {rounds} rounds took {took} s; the budget is {budget} s"
+        );
     }
 
     record.stop();

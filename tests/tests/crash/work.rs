@@ -43,7 +43,10 @@ impl House {
     }
 
     fn base(&self) -> String {
-        self.base.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.base
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -70,15 +73,24 @@ impl Record {
             request: request.to_owned(),
             event,
         };
-        self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).push(one);
+        self.acknowledged
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(one);
     }
 
     pub(crate) fn all(&self) -> Vec<Acknowledged> {
-        self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.acknowledged
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn acknowledged(&self) -> usize {
-        self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.acknowledged
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
     }
 
     pub(crate) fn stop(&self) {
@@ -115,7 +127,10 @@ async fn read(house: &House, key: &str, path: &str) -> Value {
     let clock = Clock::system();
     loop {
         let client = Client::new(house.base(), Some(key));
-        match Clock::system().timeout(Duration::from_secs(10), client.get(path)).await {
+        match Clock::system()
+            .timeout(Duration::from_secs(10), client.get(path))
+            .await
+        {
             Ok(answer) if answer.status == 200 => return answer.body,
             _ => clock.sleep(Duration::from_millis(20)).await,
         }
@@ -123,7 +138,11 @@ async fn read(house: &House, key: &str, path: &str) -> Value {
 }
 
 /// Works until told to stop; finishes what it has begun.
-pub(crate) async fn run(worker: usize, house: std::sync::Arc<House>, record: std::sync::Arc<Record>) {
+pub(crate) async fn run(
+    worker: usize,
+    house: std::sync::Arc<House>,
+    record: std::sync::Arc<Record>,
+) {
     while !record.stopped.load(Relaxed) {
         let number = record.numbers.fetch_add(1, Relaxed);
         let name = format!("w{worker}-{number}");
@@ -147,23 +166,52 @@ async fn one_case(house: &House, record: &Record, name: &str, octet: u64) {
     wish["caseReference"] = json!(name);
     let step = |verb: &str| format!("{name}-{verb}");
 
-    let made = persist(house, &house.ria, &step("submit"), REQUESTS, None, &wish).await.ok();
+    let made = persist(house, &house.ria, &step("submit"), REQUESTS, None, &wish)
+        .await
+        .ok();
     let request = made["accessRequest"].clone();
     let id = request["id"].as_str().unwrap().to_owned();
     record.note(&id, "request.submitted");
 
     let path = format!("{REQUESTS}/{id}:claim");
-    let claimed = persist(house, &house.ann, &step("claim"), &path, Some(&request["etag"]), &json!({})).await.ok();
+    let claimed = persist(
+        house,
+        &house.ann,
+        &step("claim"),
+        &path,
+        Some(&request["etag"]),
+        &json!({}),
+    )
+    .await
+    .ok();
     record.note(&id, "request.claimed");
 
     let path = format!("{REQUESTS}/{id}:approve");
-    persist(house, &house.ann, &step("approve"), &path, Some(&claimed["etag"]), &json!({})).await.ok();
+    persist(
+        house,
+        &house.ann,
+        &step("approve"),
+        &path,
+        Some(&claimed["etag"]),
+        &json!({}),
+    )
+    .await
+    .ok();
     record.note(&id, "request.approved");
 
     let list = read(house, &house.cleo, &format!("{GRANTS}?accessRequest={id}")).await;
     let grant = &list["grants"][0];
     let path = format!("{GRANTS}/{}:complete", grant["id"].as_str().unwrap());
-    persist(house, &house.cleo, &step("complete"), &path, Some(&grant["etag"]), &json!({})).await.ok();
+    persist(
+        house,
+        &house.cleo,
+        &step("complete"),
+        &path,
+        Some(&grant["etag"]),
+        &json!({}),
+    )
+    .await
+    .ok();
     record.note(&id, "grant.activated");
 }
 
@@ -178,7 +226,9 @@ async fn import(house: &House, record: &Record, name: &str, octet: u64) {
     let rows = json!({"rows": [{
         "externalId": name, "institution": "north", "asked": wish, "effectiveTime": opened.to_string(),
     }]});
-    let answer = persist(house, &house.admin, name, "/v1/grants:import", None, &rows).await.ok();
+    let answer = persist(house, &house.admin, name, "/v1/grants:import", None, &rows)
+        .await
+        .ok();
     let outcome = &answer["outcomes"][0];
     // Repeated after a restart that took longer than the access has left, it is refused; that is no acknowledgement.
     if outcome["imported"] == true || outcome["alreadyThere"] == true {

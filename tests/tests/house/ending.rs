@@ -23,7 +23,11 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 fn to(server: &str) -> serde_json::Value {
-    with(asked(), "destinations", json!([format!("{server}.north.example")]))
+    with(
+        asked(),
+        "destinations",
+        json!([format!("{server}.north.example")]),
+    )
 }
 
 async fn a_device_that_carries_the_deadline_closes_at_once(store: Store) {
@@ -33,7 +37,10 @@ async fn a_device_that_carries_the_deadline_closes_at_once(store: Store) {
     people.house.advance(14 * DAY + HOUR);
     let ended = people.grant_becomes(&grant, "ended").await;
     assert_eq!(ended["endReason"], "expired");
-    assert_eq!(ended["endTime"], deadline, "a late sweep prolongs nothing on paper");
+    assert_eq!(
+        ended["endTime"], deadline,
+        "a late sweep prolongs nothing on paper"
+    );
 }
 
 /// I2.
@@ -45,7 +52,10 @@ async fn an_overdue_closure_is_alarmed(store: Store) {
     // An agent has five minutes.
     people.house.advance(5 * 60 * Duration::from_secs(1));
     let failed = people.grant_becomes(&grant, "ending_failed").await;
-    assert!(failed["nextStep"].as_str().unwrap().contains("overdue"), "{failed:#}");
+    assert!(
+        failed["nextStep"].as_str().unwrap().contains("overdue"),
+        "{failed:#}"
+    );
     let late = people
         .on_grant(&people.cleo, "confirmClosed", &failed, json!({}))
         .await
@@ -55,10 +65,18 @@ async fn an_overdue_closure_is_alarmed(store: Store) {
 
 async fn another_person_extends_without_a_gap(store: Store) {
     let people = People::meet(store).await;
-    let grant = people.live(&asked_until(json!({"untilDate": "2026-10-19"}))).await;
+    let grant = people
+        .live(&asked_until(json!({"untilDate": "2026-10-19"})))
+        .await;
     let wish = json!({"until": "2026-10-30", "reason": "the project goes on"});
-    let waiting = people.on_grant(&people.ria, "extend", &grant, wish).await.ok();
-    assert_eq!(waiting["expireTime"], grant["expireTime"], "a wish moves nothing");
+    let waiting = people
+        .on_grant(&people.ria, "extend", &grant, wish)
+        .await
+        .ok();
+    assert_eq!(
+        waiting["expireTime"], grant["expireTime"],
+        "a wish moves nothing"
+    );
     people
         .on_grant(&people.ria, "approveExtension", &waiting, json!({}))
         .await
@@ -89,7 +107,10 @@ async fn inside_the_lead_time_an_extension_is_refused(store: Store) {
         .await
         .refused(409, "INSIDE_LEAD_TIME");
     let actions = seen["allowedActions"].as_array().unwrap();
-    assert!(!actions.contains(&json!("extend")) && actions.contains(&json!("renew")), "{actions:?}");
+    assert!(
+        !actions.contains(&json!("extend")) && actions.contains(&json!("renew")),
+        "{actions:?}"
+    );
 }
 
 async fn access_is_given_back(store: Store) {
@@ -99,7 +120,10 @@ async fn access_is_given_back(store: Store) {
         .on_grant(&people.ria, "return", &grant, json!({"reason": "done"}))
         .await
         .ok();
-    assert_eq!((&ending["state"], &ending["endReason"]), (&json!("ending"), &json!("returned")));
+    assert_eq!(
+        (&ending["state"], &ending["endReason"]),
+        (&json!("ending"), &json!("returned"))
+    );
     assert_eq!(ending["live"], false);
 }
 
@@ -114,7 +138,10 @@ async fn access_is_revoked(store: Store) {
         .on_grant(&people.ann, "revoke", &grant, json!({"reason": "abuse"}))
         .await
         .ok();
-    assert_eq!((&ending["live"], &ending["endReason"]), (&json!(false), &json!("revoked")));
+    assert_eq!(
+        (&ending["live"], &ending["endReason"]),
+        (&json!(false), &json!("revoked"))
+    );
 }
 
 async fn access_is_renewed_as_a_draft(store: Store) {
@@ -122,9 +149,15 @@ async fn access_is_renewed_as_a_draft(store: Store) {
     let grant = people.live(&to("device")).await;
     people.house.advance(15 * DAY);
     let ended = people.grant_becomes(&grant, "ended").await;
-    let draft = people.on_grant(&people.ria, "renew", &ended, json!({})).await.ok();
+    let draft = people
+        .on_grant(&people.ria, "renew", &ended, json!({}))
+        .await
+        .ok();
     assert_eq!(draft["state"], "draft", "{draft:#}");
-    assert_eq!(draft["asked"]["destinations"], json!(["device.north.example"]));
+    assert_eq!(
+        draft["asked"]["destinations"],
+        json!(["device.north.example"])
+    );
     assert_ne!(id(&draft), grant["accessRequest"].as_str().unwrap());
 }
 
@@ -146,7 +179,11 @@ async fn what_is_opened_and_due_together_ends_together(store: Store) {
     let people = People::meet(store).await;
     let mut grants = Vec::new();
     for octet in 1..=20 {
-        let wish = with(to("device"), "sources", json!([format!("149.112.112.{octet}")]));
+        let wish = with(
+            to("device"),
+            "sources",
+            json!([format!("149.112.112.{octet}")]),
+        );
         grants.push(people.live(&wish).await);
     }
     people.house.advance(15 * DAY);
@@ -154,6 +191,11 @@ async fn what_is_opened_and_due_together_ends_together(store: Store) {
         let ended = people.grant_becomes(grant, "ended").await;
         assert_eq!(ended["endTime"], grant["expireTime"]);
     }
-    let status = people.house.admin.get("/v1/expiryScheduler/status").await.ok();
+    let status = people
+        .house
+        .admin
+        .get("/v1/expiryScheduler/status")
+        .await
+        .ok();
     assert_eq!(status["ran"], "20", "each once: {status:#}");
 }

@@ -40,7 +40,9 @@ impl People {
     pub(crate) async fn meet(store: Store) -> Self {
         let house = House::start(store).await;
         Self {
-            ria: house.named_key("Ria", "requester", "institution:north").await,
+            ria: house
+                .named_key("Ria", "requester", "institution:north")
+                .await,
             ann: house.named_key("Ann", "analyst", "product:alma").await,
             otto: house.named_key("Otto", "analyst", "product:alma").await,
             cleo: house.named_key("Cleo", "cloud", "team:cloud-eu").await,
@@ -55,7 +57,9 @@ impl People {
 
     /// Ann takes the request.
     pub(crate) async fn claims(&self, request: &Value) -> Value {
-        self.on_request(&self.ann, "claim", request, json!({})).await.ok()
+        self.on_request(&self.ann, "claim", request, json!({}))
+            .await
+            .ok()
     }
 
     /// Ann takes the request and approves it.
@@ -90,7 +94,10 @@ impl People {
 
     /// The request as Ria sees it now.
     pub(crate) async fn request(&self, request: &Value) -> Value {
-        self.ria.get(&format!("{REQUESTS}/{}", id(request))).await.ok()
+        self.ria
+            .get(&format!("{REQUESTS}/{}", id(request)))
+            .await
+            .ok()
     }
 
     /// The grant as Ria sees it now.
@@ -111,7 +118,9 @@ impl People {
 
     /// Cleo opens the firewall and says so.
     pub(crate) async fn completes(&self, grant: &Value) -> Value {
-        self.on_grant(&self.cleo, "complete", grant, json!({})).await.ok()
+        self.on_grant(&self.cleo, "complete", grant, json!({}))
+            .await
+            .ok()
     }
 
     /// The whole way to one live grant.
@@ -153,7 +162,13 @@ impl People {
             .await
             .iter()
             .filter(|event| event["subject"] == wanted)
-            .map(|event| event["type"].as_str().unwrap().trim_start_matches("portreeve.").to_owned())
+            .map(|event| {
+                event["type"]
+                    .as_str()
+                    .unwrap()
+                    .trim_start_matches("portreeve.")
+                    .to_owned()
+            })
             .collect()
     }
 }

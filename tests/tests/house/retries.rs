@@ -115,7 +115,8 @@ async fn a_retried_success_is_no_stale_version(store: Store) {
 /// D6, I9.
 async fn a_secret_is_shown_once(store: Store) {
     let people = People::meet(store).await;
-    let body = json!({"displayName": "Bot", "bindings": [{"role": "auditor", "scope": {"all": true}}]});
+    let body =
+        json!({"displayName": "Bot", "bindings": [{"role": "auditor", "scope": {"all": true}}]});
     let make = async || {
         people
             .house
@@ -130,5 +131,8 @@ async fn a_secret_is_shown_once(store: Store) {
     let list = people.house.admin.get("/v1/apiKeys").await.ok();
     assert!(!list.to_string().contains(&secret));
     let bot = people.house.admin.with_key(&secret);
-    assert_eq!(bot.get("/v1/caller").await.ok()["principal"]["displayName"], "Bot");
+    assert_eq!(
+        bot.get("/v1/caller").await.ok()["principal"]["displayName"],
+        "Bot"
+    );
 }
