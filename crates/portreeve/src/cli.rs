@@ -22,7 +22,7 @@ use crate::{
         subscription::{self, SubscriptionCommand},
         webhook::{self, WebhookCommand},
     },
-    demo, documents, out, server, settings,
+    demo, documents, out, runtime, server, settings,
     show::{self, Format},
     trouble::{EXIT_CODES, Trouble},
 };
@@ -231,29 +231,15 @@ fn run(cli: Cli, matches: &clap::ArgMatches) -> Result<(), Trouble> {
         Command::Config { example: true } => out::raw(&settings::example()),
         Command::Config { example: false } => effective(cli.global.output, &config()?),
         Command::Migrate => server::migrate(&config()?),
-        Command::Backup(args) => runtime(false)?.block_on(backup::backup(&args, &config()?)),
-        Command::Restore(args) => runtime(false)?.block_on(backup::restore(&args, &config()?)),
+        Command::Backup(args) => runtime::build(false)?.block_on(backup::backup(&args, &config()?)),
+        Command::Restore(args) => {
+            runtime::build(false)?.block_on(backup::restore(&args, &config()?))
+        }
         Command::Openapi => out::raw(&documents::openapi()?),
         Command::Completion { shell } => completion(shell),
-        Command::Demo(args) => runtime(true)?.block_on(demo::run(args)),
-        command => runtime(false)?.block_on(as_client(&cli.global, command)),
+        Command::Demo(args) => runtime::build(true)?.block_on(demo::run(args)),
+        command => runtime::build(false)?.block_on(as_client(&cli.global, command)),
     }
-}
-
-/// A runtime: of many threads for servers, of one for clients, which start faster with it.
-///
-/// # Errors
-/// [`Trouble::Local`] when the system gives no threads.
-pub fn runtime(many_threads: bool) -> Result<tokio::runtime::Runtime, Trouble> {
-    let mut builder = if many_threads {
-        tokio::runtime::Builder::new_multi_thread()
-    } else {
-        tokio::runtime::Builder::new_current_thread()
-    };
-    builder
-        .enable_all()
-        .build()
-        .map_err(|error| Trouble::local("no runtime can be started", error))
 }
 
 async fn as_client(global: &Global, command: Command) -> Result<(), Trouble> {

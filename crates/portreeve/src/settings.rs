@@ -137,7 +137,7 @@ static OWN: &[Setting] = &[
     ),
     setting(
         "log.filter",
-        Some("info,opentelemetry=warn"),
+        Some("info,opentelemetry=warn,sqlx=warn"),
         Kind::Text,
         "What is logged, as in info or warn,portreeve_intake=debug.",
     ),
@@ -233,7 +233,7 @@ pub fn load(matches: &ArgMatches) -> Result<Config, Trouble> {
     });
     let path = named.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
     let text = if named.is_some() || path.exists() {
-        Some(crate::commands::asked::read_text(&path, MAX_FILE_BYTES)?)
+        Some(crate::input::read_text(&path, MAX_FILE_BYTES)?)
     } else {
         None
     };

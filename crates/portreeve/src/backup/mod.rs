@@ -19,7 +19,7 @@ use service_kit::{clock::Clock, config::Config, parts::StoreLocation};
 
 use self::manifest::Manifest;
 use crate::{
-    out,
+    out, private_file,
     server::{DataDir, location},
     store::{postgres, sqlite},
     trouble::Trouble,
@@ -57,6 +57,8 @@ pub async fn backup(args: &BackupArgs, config: &Config) -> Result<(), Trouble> {
     let mut manifest = Manifest::new(Clock::system().now());
     match config.optional("database-url") {
         Some(url) => {
+            // Made here, so that it is private from its first moment; pg_dump fills it.
+            private_file::create(&to.join(DUMP))?;
             postgres::dump(url, &to.join(DUMP))
                 .await
                 .map_err(Trouble::Local)?;

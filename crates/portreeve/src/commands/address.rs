@@ -12,8 +12,9 @@ use proto::{
     validation::v1::{AddressClass, ClassifyAddressesRequest},
 };
 
-use super::{Context, asked::read_text};
+use super::Context;
 use crate::{
+    input::read_text,
     out,
     show::{self, Format},
     trouble::Trouble,

@@ -10,7 +10,7 @@ use clap::Args;
 use prost::Message as _;
 use proto::types::v1::{Asked, Contact, Direction, validity::End};
 
-use crate::trouble::Trouble;
+use crate::{input::read_text, trouble::Trouble};
 
 /// Largest file that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -247,32 +247,6 @@ fn snake(name: &str) -> String {
         snake.push(letter.to_ascii_lowercase());
     }
     snake
-}
-
-/// The text of a file of at most `limit` bytes; `-` is standard input.
-///
-/// # Errors
-/// [`Trouble::Usage`] when it cannot be read, is too large or is not UTF-8.
-pub fn read_text(path: &std::path::Path, limit: u64) -> Result<String, Trouble> {
-    use std::io::Read as _;
-    let mut text = String::new();
-    let read = if path == std::path::Path::new("-") {
-        std::io::stdin()
-            .lock()
-            .take(limit + 1)
-            .read_to_string(&mut text)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(limit + 1).read_to_string(&mut text))
-    };
-    let size = read
-        .map_err(|error| Trouble::Usage(format!("{} cannot be read: {error}", path.display())))?;
-    if size as u64 > limit {
-        return Err(Trouble::Usage(format!(
-            "{} is larger than {limit} bytes",
-            path.display()
-        )));
-    }
-    Ok(text)
 }
 
 #[cfg(test)]

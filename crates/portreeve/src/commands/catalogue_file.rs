@@ -12,8 +12,7 @@ use proto::{
 };
 use serde::Deserialize;
 
-use super::asked::read_text;
-use crate::trouble::Trouble;
+use crate::{input::read_text, trouble::Trouble};
 
 /// The most entries of one step.
 const MAX_STEP: usize = 2_000;

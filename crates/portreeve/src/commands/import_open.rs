@@ -14,7 +14,7 @@ use proto::{
 use super::{
     Context,
     asked::read_instant,
-    import::{Outcome, Report, Reported},
+    import_report::{Outcome, Report, Reported},
     import_rows::{ReadRow, Row},
 };
 use crate::trouble::Trouble;

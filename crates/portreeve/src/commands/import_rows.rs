@@ -12,8 +12,8 @@ use std::path::Path;
 
 use proto::types::v1::{Asked, Contact, Direction, Validity, validity::End};
 
-use super::asked::{read_text, read_until};
-use crate::trouble::Trouble;
+use super::asked::read_until;
+use crate::{input::read_text, trouble::Trouble};
 
 /// Largest file that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;

@@ -12,6 +12,7 @@ pub mod events;
 pub mod grant;
 pub mod import;
 pub mod import_open;
+pub mod import_report;
 pub mod import_rows;
 pub mod key;
 pub mod request;

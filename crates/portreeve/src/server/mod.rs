@@ -29,7 +29,7 @@ use service_kit::{
 };
 use tokio::net::TcpListener;
 
-use crate::{cli, settings, trouble::Trouble};
+use crate::{runtime, settings, trouble::Trouble};
 
 /// A service that can run alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -74,7 +74,7 @@ pub struct ServeArgs {
 pub fn run(args: &ServeArgs, config: &Config) -> Result<(), Trouble> {
     let name = args.role.map_or("portreeve", Role::name);
     let telemetry_settings = settings::telemetry(config, name)?;
-    let runtime = cli::runtime(true)?;
+    let runtime = runtime::build(true)?;
     let ended = runtime.block_on(async {
         let mut guard = telemetry::init(&telemetry_settings)
             .map_err(|error| Trouble::Usage(error.to_string()))?;
@@ -102,7 +102,7 @@ pub fn run(args: &ServeArgs, config: &Config) -> Result<(), Trouble> {
 /// # Errors
 /// When a store cannot be opened or migrated.
 pub fn migrate(config: &Config) -> Result<(), Trouble> {
-    cli::runtime(false)?.block_on(async {
+    runtime::build(false)?.block_on(async {
         let stores = Stores::open(config)?;
         intake::migrate(&stores.intake, Clock::system())
             .await

@@ -1,42 +1,28 @@
-//! The row and the page of every message that commands show.
+//! Requests and grants, and what belongs to them.
 //!
-//! Role: what of a request, a grant, a key and so on fits in a table, and how it is said.
-//! Invariants: nothing is computed that the service already says (`nextStep`, `expiresInWords`): one truth.
+//! Role: see [`super`].
 
 use jiff::Timestamp;
 use proto::{
-    gateway::v1::{GetCallerResponse, GetClientAddressResponse},
-    intake::v1::{ApiKey, ImportOutcome},
-    notification::v1::{Delivery, DeliveryState, Subscription, WebhookEndpoint, WebhookState},
+    intake::v1::ImportOutcome,
     types::v1::{
-        AccessRequest, Actor, Asked, Closing, Comment, Contact, Direction, EndReason, EventFilter,
-        Grant, GrantState, Institution, Product, RequestState, RoleBinding, Server, TimelineEntry,
-        WaitingOn,
+        AccessRequest, Asked, Closing, Comment, Contact, Direction, EndReason, Grant, GrantState,
+        RequestState, TimelineEntry, WaitingOn,
     },
-    validation::v1::AddressClass,
 };
 
-use super::{Shown, enum_word, list, when};
-
-fn actor(actor: Option<&Actor>) -> String {
-    actor.map_or_else(String::new, |actor| actor.display_name.clone())
-}
-
-fn yes(value: bool, word: &str) -> String {
-    if value {
-        word.to_owned()
-    } else {
-        String::new()
-    }
-}
+use super::{
+    super::{Shown, enum_word, list, when},
+    actor, yes,
+};
 
 /// The state of a request, in words.
-pub(super) fn request_state(state: RequestState) -> String {
+fn request_state(state: RequestState) -> String {
     enum_word("REQUEST_STATE_", state.as_str_name())
 }
 
 /// The state of a grant, in words.
-pub(super) fn grant_state(state: GrantState) -> String {
+fn grant_state(state: GrantState) -> String {
     enum_word("GRANT_STATE_", state.as_str_name())
 }
 
@@ -324,265 +310,6 @@ impl Shown for TimelineEntry {
             actor(self.actor.as_ref()),
             self.summary.clone(),
             self.grant.clone(),
-        ]
-    }
-}
-
-impl Shown for Institution {
-    const TYPE: &'static str = "portreeve.type.v1.Institution";
-    const HEADS: &'static [&'static str] = &["institution", "name", "time zone", "version"];
-
-    fn cells(&self, _now: Timestamp) -> Vec<String> {
-        vec![
-            self.id.clone(),
-            self.display_name.clone(),
-            self.time_zone.clone(),
-            self.etag.clone(),
-        ]
-    }
-}
-
-impl Shown for Product {
-    const TYPE: &'static str = "portreeve.type.v1.Product";
-    const HEADS: &'static [&'static str] = &[
-        "product",
-        "name",
-        "support team",
-        "cloud team",
-        "hosted",
-        "local",
-        "services",
-        "version",
-    ];
-
-    fn cells(&self, _now: Timestamp) -> Vec<String> {
-        vec![
-            self.id.clone(),
-            self.display_name.clone(),
-            self.support_team.clone(),
-            self.cloud_team.clone(),
-            yes(self.hosted, "hosted"),
-            yes(self.local, "local"),
-            list(&self.services),
-            self.etag.clone(),
-        ]
-    }
-}
-
-impl Shown for Server {
-    const TYPE: &'static str = "portreeve.type.v1.Server";
-    const HEADS: &'static [&'static str] = &[
-        "server",
-        "institution",
-        "product",
-        "names",
-        "addresses",
-        "cloud team",
-        "closes by",
-        "lead time",
-        "version",
-    ];
-
-    fn cells(&self, _now: Timestamp) -> Vec<String> {
-        vec![
-            self.id.clone(),
-            self.institution.clone(),
-            self.product.clone(),
-            list(&self.host_names),
-            list(&self.addresses),
-            self.cloud_team.clone(),
-            enum_word("CLOSING_", self.closing().as_str_name()),
-            match self.lead_time_seconds {
-                0 => String::new(),
-                seconds => format!("{seconds} s"),
-            },
-            self.etag.clone(),
-        ]
-    }
-}
-
-fn bindings(bindings: &[RoleBinding]) -> String {
-    let said: Vec<String> = bindings
-        .iter()
-        .filter_map(|binding| proto::identity::binding_from_wire(binding))
-        .map(|binding| format!("{} in {}", binding.role, binding.scope))
-        .collect();
-    said.join("\n")
-}
-
-impl Shown for ApiKey {
-    const TYPE: &'static str = "portreeve.intake.v1.ApiKey";
-    const HEADS: &'static [&'static str] = &[
-        "key",
-        "name",
-        "begins with",
-        "may act as",
-        "made",
-        "made by",
-        "ends",
-        "revoked",
-    ];
-
-    fn cells(&self, now: Timestamp) -> Vec<String> {
-        vec![
-            self.id.clone(),
-            self.display_name.clone(),
-            self.prefix.clone(),
-            bindings(&self.bindings),
-            when(self.create_time.as_ref(), now),
-            actor(self.created_by.as_ref()),
-            when(self.expire_time.as_ref(), now),
-            when(self.revoke_time.as_ref(), now),
-        ]
-    }
-}
-
-fn filter(filter: Option<&EventFilter>) -> String {
-    let Some(filter) = filter else {
-        return String::new();
-    };
-    let mut parts = Vec::new();
-    for (name, values) in [
-        ("types", &filter.types),
-        ("institutions", &filter.institutions),
-        ("products", &filter.products),
-        ("teams", &filter.teams),
-    ] {
-        if !values.is_empty() {
-            parts.push(format!("{name}: {}", list(values)));
-        }
-    }
-    if filter.emergency_only {
-        parts.push("emergencies".into());
-    }
-    if !filter.subject.is_empty() {
-        parts.push(format!("subject: {}", filter.subject));
-    }
-    parts.join("; ")
-}
-
-impl Shown for Subscription {
-    const TYPE: &'static str = "portreeve.notification.v1.Subscription";
-    const HEADS: &'static [&'static str] = &[
-        "subscription",
-        "name",
-        "filter",
-        "acknowledged",
-        "made",
-        "cursor",
-    ];
-
-    fn cells(&self, now: Timestamp) -> Vec<String> {
-        vec![
-            self.id.clone(),
-            self.display_name.clone(),
-            filter(self.filter.as_ref()),
-            when(self.acknowledge_time.as_ref(), now),
-            when(self.create_time.as_ref(), now),
-            self.cursor.clone(),
-        ]
-    }
-}
-
-impl Shown for WebhookEndpoint {
-    const TYPE: &'static str = "portreeve.notification.v1.WebhookEndpoint";
-    const HEADS: &'static [&'static str] = &[
-        "webhook", "name", "url", "state", "filter", "waiting", "dead", "made",
-    ];
-
-    fn cells(&self, now: Timestamp) -> Vec<String> {
-        vec![
-            self.id.clone(),
-            self.display_name.clone(),
-            self.url.clone(),
-            enum_word(
-                "WEBHOOK_STATE_",
-                WebhookState::try_from(self.state)
-                    .unwrap_or_default()
-                    .as_str_name(),
-            ),
-            filter(self.filter.as_ref()),
-            self.pending.to_string(),
-            self.dead.to_string(),
-            when(self.create_time.as_ref(), now),
-        ]
-    }
-}
-
-impl Shown for Delivery {
-    const TYPE: &'static str = "portreeve.notification.v1.Delivery";
-    const HEADS: &'static [&'static str] = &[
-        "delivery", "event", "type", "state", "attempts", "status", "error", "took", "last", "next",
-    ];
-
-    fn cells(&self, now: Timestamp) -> Vec<String> {
-        let tried = self.attempts > 0;
-        vec![
-            self.id.clone(),
-            self.event_id.clone(),
-            self.event_type.clone(),
-            enum_word(
-                "DELIVERY_STATE_",
-                DeliveryState::try_from(self.state)
-                    .unwrap_or_default()
-                    .as_str_name(),
-            ),
-            self.attempts.to_string(),
-            match self.last_status {
-                0 => String::new(),
-                status => status.to_string(),
-            },
-            self.last_error.clone(),
-            yes(tried, &format!("{} ms", self.last_latency_ms)),
-            when(self.last_attempt_time.as_ref(), now),
-            when(self.next_attempt_time.as_ref(), now),
-        ]
-    }
-}
-
-impl Shown for AddressClass {
-    const TYPE: &'static str = "portreeve.validation.v1.AddressClass";
-    const HEADS: &'static [&'static str] =
-        &["address", "accepted", "networks", "what it is", "source"];
-
-    fn cells(&self, _now: Timestamp) -> Vec<String> {
-        vec![
-            self.raw.clone(),
-            if self.accepted {
-                "yes".into()
-            } else {
-                "NO".into()
-            },
-            list(&self.networks),
-            self.registry_name.clone(),
-            self.registry_rfc.clone(),
-        ]
-    }
-}
-
-impl Shown for GetClientAddressResponse {
-    const TYPE: &'static str = "portreeve.gateway.v1.GetClientAddressResponse";
-    const HEADS: &'static [&'static str] = &["address", "family", "seen in"];
-
-    fn cells(&self, _now: Timestamp) -> Vec<String> {
-        vec![
-            self.address.clone(),
-            self.family.clone(),
-            self.source.clone(),
-        ]
-    }
-}
-
-impl Shown for GetCallerResponse {
-    const TYPE: &'static str = "portreeve.gateway.v1.GetCallerResponse";
-    const HEADS: &'static [&'static str] = &["id", "name", "may act as"];
-
-    fn cells(&self, _now: Timestamp) -> Vec<String> {
-        let principal = self.principal.clone().unwrap_or_default();
-        vec![
-            principal.id,
-            principal.display_name,
-            bindings(&principal.bindings),
         ]
     }
 }
