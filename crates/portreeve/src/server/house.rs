@@ -227,8 +227,9 @@ impl House {
 
     /// Says where it is, and shows or exports the first key.
     pub fn welcome(&self, config: &Config) {
-        tracing::info!(gateway = %self.gateway, admin = %self.admin, "ready");
+        // The key first: who waits for the line below finds it in its place.
         welcome::show(self.gateway, self.administrator_key.as_deref(), config);
+        tracing::info!(gateway = %self.gateway, admin = %self.admin, "ready");
     }
 
     /// Serves until the stop, then drains: the edge first, the services after it.
