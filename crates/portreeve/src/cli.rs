@@ -126,7 +126,7 @@ A first start makes an administrator key and shows it once.")]
     Restore(backup::RestoreArgs),
     /// Requests for access.
     #[command(subcommand, after_help = "Example:\n  portreeve request list")]
-    Request(RequestCommand),
+    Request(Box<RequestCommand>),
     /// Access: what is open, to be opened, or to be closed.
     #[command(subcommand, after_help = "Example:\n  portreeve grant list --live")]
     Grant(GrantCommand),
@@ -250,7 +250,7 @@ async fn as_client(global: &Global, command: Command) -> Result<(), Trouble> {
         quiet: global.quiet,
     };
     match command {
-        Command::Request(command) => request::run(&context, command).await,
+        Command::Request(command) => request::run(&context, *command).await,
         Command::Grant(command) => grant::run(&context, command).await,
         Command::Events(command) => events::run(&context, command).await,
         Command::Subscription(command) => subscription::run(&context, command).await,

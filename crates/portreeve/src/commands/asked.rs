@@ -218,7 +218,7 @@ pub fn read_instant(name: &str, text: &str) -> Result<prost_types::Timestamp, Tr
     Ok(proto::convert::instant_to_wire(instant))
 }
 
-fn from_file(path: &PathBuf) -> Result<(Asked, Vec<String>), Trouble> {
+fn from_file(path: &std::path::Path) -> Result<(Asked, Vec<String>), Trouble> {
     let wrong = |why: String| Trouble::Usage(format!("{}: {why}", path.display()));
     let text = read_text(path, MAX_FILE_BYTES)?;
     let value: serde_json::Value =

@@ -25,7 +25,8 @@ pub(crate) fn portreeve() -> Command {
 /// A serving process.
 pub(crate) struct Served {
     child: Child,
-    _stderr: BufReader<ChildStderr>,
+    // Kept open, so that what it says later does not stop it.
+    stderr: BufReader<ChildStderr>,
     /// The fields of its "ready" line.
     pub(crate) ready: Value,
 }
@@ -44,22 +45,24 @@ impl Served {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut served = Self {
+            child,
+            stderr,
+            ready: Value::Null,
+        };
         let mut told = String::new();
-        loop {
+        while served.ready.is_null() {
             let mut line = String::new();
-            let read = stderr.read_line(&mut line).unwrap();
+            let read = served.stderr.read_line(&mut line).unwrap();
             assert!(read > 0, "it ended before it was ready:\n{told}");
             told.push_str(&line);
             let fields: Value = serde_json::from_str(&line).unwrap_or_default();
             if fields["message"] == "ready" {
-                return Self {
-                    child,
-                    _stderr: stderr,
-                    ready: fields,
-                };
+                served.ready = fields;
             }
         }
+        served
     }
 
     /// The address in a field of the "ready" line, as a URL.

@@ -91,7 +91,7 @@ impl Shown for Server {
 fn bindings(bindings: &[RoleBinding]) -> String {
     let said: Vec<String> = bindings
         .iter()
-        .filter_map(|binding| proto::identity::binding_from_wire(binding))
+        .filter_map(proto::identity::binding_from_wire)
         .map(|binding| format!("{} in {}", binding.role, binding.scope))
         .collect();
     said.join("\n")
