@@ -111,16 +111,18 @@ impl Process {
             admin,
             log,
         };
-        process.wait_until_ready().await;
+        process.wait_until_ready(&key_file(place)).await;
         process
     }
 
-    async fn wait_until_ready(&mut self) {
+    /// Ready, and the first start's key is in its file: it is written a moment after the house answers.
+    async fn wait_until_ready(&mut self, key: &Path) {
         let probe = Client::new(format!("http://127.0.0.1:{}", self.admin), None);
         let clock = Clock::system();
         let waiting = async {
             loop {
-                if probe.get("/readyz").await.status == 200 {
+                let key_is_there = fs::metadata(key).is_ok_and(|file| file.len() > 0);
+                if key_is_there && probe.get("/readyz").await.status == 200 {
                     return true;
                 }
                 if !matches!(self.child.try_wait(), Ok(None)) {
