@@ -180,6 +180,9 @@ A first start makes an administrator key and shows it once.")]
     /// Print the OpenAPI 3.1 document of the HTTP interface.
     #[command(after_help = "Example:\n  portreeve openapi > openapi.json")]
     Openapi,
+    /// Print the AsyncAPI 3.0 document of the events.
+    #[command(after_help = "Example:\n  portreeve asyncapi > asyncapi.json")]
+    Asyncapi,
     /// Print a completion script for a shell.
     #[command(after_help = "Examples:
   portreeve completion bash > /etc/bash_completion.d/portreeve
@@ -236,6 +239,7 @@ fn run(cli: Cli, matches: &clap::ArgMatches) -> Result<(), Trouble> {
             runtime::build(false)?.block_on(backup::restore(&args, &config()?))
         }
         Command::Openapi => out::raw(&documents::openapi()?),
+        Command::Asyncapi => out::raw(&documents::asyncapi()?),
         Command::Completion { shell } => completion(shell),
         Command::Demo(args) => runtime::build(true)?.block_on(demo::run(args)),
         command => runtime::build(false)?.block_on(as_client(&cli.global, command)),
@@ -271,6 +275,7 @@ async fn as_client(global: &Global, command: Command) -> Result<(), Trouble> {
         | Command::Backup(_)
         | Command::Restore(_)
         | Command::Openapi
+        | Command::Asyncapi
         | Command::Completion { .. }
         | Command::Demo(_) => Ok(()),
     }

@@ -11,6 +11,18 @@ use crate::trouble::Trouble;
 pub fn openapi() -> Result<String, Trouble> {
     let document = gateway::openapi()
         .map_err(|error| Trouble::local("the contract cannot be described", error))?;
-    serde_json::to_string_pretty(&document)
+    pretty(&document)
+}
+
+/// The AsyncAPI 3.0 document.
+///
+/// # Errors
+/// [`Trouble::Local`] when it cannot be written.
+pub fn asyncapi() -> Result<String, Trouble> {
+    pretty(&notification::asyncapi::document())
+}
+
+fn pretty(document: &serde_json::Value) -> Result<String, Trouble> {
+    serde_json::to_string_pretty(document)
         .map_err(|error| Trouble::local("the document cannot be written", error))
 }

@@ -384,3 +384,16 @@ fn settings_tell_where_they_come_from_and_hide_secrets() {
         assert!(told.contains(expected), "{expected} is missing:\n{told}");
     }
 }
+
+#[test]
+fn the_documents_of_the_interfaces_need_no_server() {
+    for (name, version) in [("openapi", "3.1"), ("asyncapi", "3.0")] {
+        let output = portreeve().arg(name).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(
+            document[name].as_str().unwrap().starts_with(version),
+            "{name}"
+        );
+    }
+}
