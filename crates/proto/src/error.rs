@@ -15,6 +15,7 @@ use prost::Message;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+pub use crate::violation::Violation;
 use crate::{convert, types::v1 as wire};
 
 /// The `domain` of every `ErrorInfo` of ours.
@@ -28,17 +29,6 @@ const FINDINGS_METADATA: &str = "portreeve-findings-bin";
 
 /// The metadata of `ErrorInfo` that tells `VersionNeeded` from other preconditions.
 const KIND_VERSION_NEEDED: &str = "version_needed";
-
-/// One field that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// The field in proto spelling, such as `asked.sources[0]` or `page_size`.
-    pub field: String,
-    /// A stable code.
-    pub code: String,
-    /// What is wrong and what to do.
-    pub detail: String,
-}
 
 /// A failure, before it is a status and after it was one.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

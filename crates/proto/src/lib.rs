@@ -9,6 +9,7 @@ pub mod convert;
 pub mod cursor;
 pub mod error;
 pub mod identity;
+mod violation;
 
 use std::sync::LazyLock;
 

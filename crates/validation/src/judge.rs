@@ -19,35 +19,12 @@ mod tests;
 
 pub(crate) use sources::each_alone;
 
-use std::net::IpAddr;
-
-use domain::catalogue::{Product, Server};
 use domain::finding::{Finding, any_error, one_suggestion_per_place};
-use domain::request::{Asked, Reading, Verdict};
-use domain::time::{Instant, Zone};
-use proto::convert::LiveGrant;
+use domain::request::{Reading, Verdict};
 
+pub use crate::case::Case;
 use crate::overlap;
 use crate::policy::Policy;
-
-/// A request, and all that it is judged against.
-#[derive(Clone, Copy, Debug)]
-pub struct Case<'a> {
-    /// What was asked.
-    pub asked: &'a Asked,
-    /// The institution's time zone.
-    pub zone: &'a Zone,
-    /// The product, when the catalogue knows it.
-    pub product: Option<&'a Product>,
-    /// The institution's own servers.
-    pub servers: &'a [Server],
-    /// Now, by the ledger's clock.
-    pub now: Instant,
-    /// The institution's live grants that could touch the request.
-    pub live: &'a [LiveGrant],
-    /// The address that the caller came from.
-    pub client_address: Option<IpAddr>,
-}
 
 /// Judges a case by a policy.
 #[must_use]

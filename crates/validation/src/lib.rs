@@ -12,6 +12,7 @@ pub mod judge;
 pub mod overlap;
 pub mod policy;
 
+mod case;
 mod classify;
 mod rpc;
 
@@ -21,13 +22,11 @@ use std::time::Duration;
 
 use domain::access::Principal;
 use proto::identity::decode_principal;
-use proto::validation::v1::validation_service_server::{SERVICE_NAME, ValidationServiceServer};
 use service_kit::clock::Clock;
 use service_kit::config::{Config, Kind, Setting};
 use service_kit::identity::{IdentityLayer, TokenVerifier};
 use service_kit::parts::Parts;
 use service_kit::shutdown::Shutdown;
-use tonic::service::Routes;
 
 use crate::policy::{Policy, PolicyErrors};
 
@@ -143,7 +142,7 @@ pub async fn start(
     shutdown: Shutdown,
 ) -> Result<Parts, StartError> {
     let policy = PolicyInUse::open(settings.policy).await?;
-    let server = ValidationServiceServer::new(rpc::Rpc::new(policy.clone()));
+    let routes = rpc::Rpc::new(policy.clone()).routes();
     let identity: IdentityLayer<Principal> = IdentityLayer::new(deps.verifier, decode_principal);
     let mut tasks = Vec::new();
     if policy.path.is_some() {
@@ -152,8 +151,8 @@ pub async fn start(
     }
     Ok(Parts {
         name: NAME,
-        routes: identity.protect(Routes::new(server)),
-        services: vec![SERVICE_NAME],
+        routes: identity.protect(routes),
+        services: vec![rpc::SERVICE_NAME],
         tasks,
     })
 }

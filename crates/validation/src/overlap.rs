@@ -15,7 +15,7 @@ use domain::request::{ReadDestination, Reading};
 use domain::time::Instant;
 use proto::convert::LiveGrant;
 
-use crate::judge::Case;
+use crate::case::Case;
 use crate::policy::Policy;
 
 /// The most cell-and-network steps that one request may take.

@@ -13,8 +13,11 @@ use domain::refusal::Kind;
 use proto::convert;
 use proto::error::{Failure, Violation};
 use proto::validation::v1 as wire;
-use proto::validation::v1::validation_service_server::ValidationService;
-use tonic::{Request, Response, Status};
+pub(crate) use proto::validation::v1::validation_service_server::SERVICE_NAME;
+use proto::validation::v1::validation_service_server::{
+    ValidationService, ValidationServiceServer,
+};
+use tonic::{Request, Response, Status, service::Routes};
 
 use crate::PolicyInUse;
 use crate::classify::{AddressClass, classify_texts};
@@ -27,6 +30,11 @@ pub(crate) struct Rpc {
 impl Rpc {
     pub(crate) fn new(policy: PolicyInUse) -> Self {
         Self { policy }
+    }
+
+    /// The service, not yet protected.
+    pub(crate) fn routes(self) -> Routes {
+        Routes::new(ValidationServiceServer::new(self))
     }
 }
 

@@ -8,7 +8,7 @@ use domain::{
 };
 
 use super::{etag, violation};
-use crate::{error::Violation, types::v1 as wire};
+use crate::{types::v1 as wire, violation::Violation};
 
 /// Longest name for people, in bytes.
 const MAX_NAME_BYTES: usize = 200;

@@ -24,7 +24,7 @@ pub use request::{
 
 use domain::{access::Actor, next_step::WaitingOn, time::Instant};
 
-use crate::{error::Violation, types::v1 as wire};
+use crate::{types::v1 as wire, violation::Violation};
 
 /// An instant as a message.
 pub fn instant_to_wire(instant: Instant) -> prost_types::Timestamp {

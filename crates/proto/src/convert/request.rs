@@ -16,7 +16,7 @@ use super::{
     actor_to_wire, etag, finding_to_wire, instant_from_wire, instant_to_wire, violation,
     waiting_on_to_wire,
 };
-use crate::{error::Violation, types::v1 as wire};
+use crate::{types::v1 as wire, violation::Violation};
 
 /// Longest short text (a reference, a name), in bytes.
 const MAX_SHORT_BYTES: usize = 256;

@@ -73,7 +73,7 @@ impl Reader<'_> {
                     self.walk(&key, inner);
                 }
                 (None, _) => {
-                    let message = super::resolve::unknown("setting", &key, settings, |setting| {
+                    let message = super::unknown::unknown("setting", &key, settings, |setting| {
                         setting.key.to_owned()
                     });
                     self.report(name.span().start, message);

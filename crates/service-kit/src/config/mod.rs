@@ -13,6 +13,7 @@
 mod file;
 mod render;
 mod resolve;
+mod unknown;
 mod value;
 
 use std::collections::BTreeMap;

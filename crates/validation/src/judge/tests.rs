@@ -9,6 +9,12 @@ use domain::grant::Rule;
 use domain::request::{AskedEnd, AskedValidity, Contact, Direction};
 
 use super::*;
+use std::net::IpAddr;
+
+use domain::catalogue::{Product, Server};
+use domain::request::Asked;
+use domain::time::{Instant, Zone};
+use proto::convert::LiveGrant;
 
 struct World {
     asked: Asked,

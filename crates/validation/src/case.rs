@@ -1,0 +1,30 @@
+//! A request, and all that it is judged against.
+//!
+//! Role: what intake hands in, as [`crate::judge`] and [`crate::overlap`] look at it. Nothing is looked up later.
+//! Failure: none; it is a value.
+
+use std::net::IpAddr;
+
+use domain::catalogue::{Product, Server};
+use domain::request::Asked;
+use domain::time::{Instant, Zone};
+use proto::convert::LiveGrant;
+
+/// A request, and all that it is judged against.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// What was asked.
+    pub asked: &'a Asked,
+    /// The institution's time zone.
+    pub zone: &'a Zone,
+    /// The product, when the catalogue knows it.
+    pub product: Option<&'a Product>,
+    /// The institution's own servers.
+    pub servers: &'a [Server],
+    /// Now, by the ledger's clock.
+    pub now: Instant,
+    /// The institution's live grants that could touch the request.
+    pub live: &'a [LiveGrant],
+    /// The address that the caller came from.
+    pub client_address: Option<IpAddr>,
+}
