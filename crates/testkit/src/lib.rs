@@ -10,7 +10,6 @@
 
 #![expect(
     clippy::panic,
-    clippy::unwrap_used,
     clippy::expect_used,
     reason = "this crate is only ever part of a test, which fails by panicking"
 )]

@@ -147,7 +147,7 @@ pub(crate) async fn run(
         let number = record.numbers.fetch_add(1, Relaxed);
         let name = format!("w{worker}-{number}");
         let octet = 1 + number % 250;
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             import(&house, &record, &name, octet).await;
         } else {
             one_case(&house, &record, &name, octet).await;
