@@ -9,8 +9,8 @@ use proto::error::{Failure, Violation};
 
 use crate::feed::FeedError;
 use crate::filter::FilterError;
+use crate::refused::Refused;
 use crate::store::StoreError;
-use crate::webhook::guard::Refused;
 
 /// Why a call fails.
 #[derive(Debug, thiserror::Error)]

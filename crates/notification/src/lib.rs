@@ -19,6 +19,7 @@ pub mod filter;
 pub mod ids;
 pub mod metrics;
 pub mod record;
+pub mod refused;
 pub mod rpc;
 pub mod settings;
 pub mod store;
@@ -28,7 +29,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::access::Principal;
-use proto::notification::v1::notification_service_server::{self, NotificationServiceServer};
 use service_kit::admin::Readiness;
 use service_kit::channel::ClientChannel;
 use service_kit::clock::Clock;
@@ -36,7 +36,6 @@ use service_kit::identity::{IdentityLayer, TokenSigner, TokenVerifier};
 use service_kit::parts::{Parts, StoreLocation};
 use service_kit::shutdown::Shutdown;
 use tokio::sync::Notify;
-use tonic::service::Routes;
 
 pub use settings::{SETTINGS, Settings, SettingsError};
 
@@ -148,12 +147,11 @@ pub async fn start(
         mac_key,
     );
     let rpc = rpc::Rpc::new(feed, store, desk, clock, &settings, shutdown);
-    let routes = Routes::new(NotificationServiceServer::new(rpc));
     let identity = IdentityLayer::<Principal>::new(verifier, proto::identity::decode_principal);
     Ok(Parts {
         name: "notification",
-        routes: identity.protect(routes),
-        services: vec![notification_service_server::SERVICE_NAME],
+        routes: identity.protect(rpc.routes()),
+        services: vec![rpc::SERVICE_NAME],
         tasks,
     })
 }

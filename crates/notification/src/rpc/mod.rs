@@ -13,10 +13,14 @@ mod subscriptions;
 use std::sync::Arc;
 
 use domain::access::{Action, Principal, authorize_role};
-use proto::notification::v1::{self as wire, notification_service_server::NotificationService};
+pub(crate) use proto::notification::v1::notification_service_server::SERVICE_NAME;
+use proto::notification::v1::{
+    self as wire,
+    notification_service_server::{NotificationService, NotificationServiceServer},
+};
 use service_kit::clock::Clock;
 use service_kit::shutdown::Shutdown;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, service::Routes};
 
 use self::follow::{EventStream, Followers};
 use self::places::Places;
@@ -58,6 +62,13 @@ impl Rpc {
             },
             desk,
         }
+    }
+}
+
+impl Rpc {
+    /// The service, not yet protected.
+    pub(crate) fn routes(self) -> Routes {
+        Routes::new(NotificationServiceServer::new(self))
     }
 }
 

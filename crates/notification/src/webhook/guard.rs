@@ -14,6 +14,7 @@ use domain::net::classify;
 use http::Uri;
 use ipnet::IpNet;
 
+pub use crate::refused::Refused;
 use crate::settings::Settings;
 
 /// The longest URL, in bytes.
@@ -21,36 +22,6 @@ pub const MAX_URL_BYTES: usize = 2048;
 
 /// A host of a cloud's inside that answers at a public address: its agents' channel.
 const CLOUD_HOST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(168, 63, 129, 16));
-
-/// Why a URL or an address is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// Not a URL.
-    #[error(
-        "it is not a URL; write one such as https://example.org/hook, at most 2048 bytes, in ASCII"
-    )]
-    Malformed,
-    /// Not https.
-    #[error("only https is accepted here")]
-    Scheme,
-    /// Credentials in the URL.
-    #[error("it holds credentials; receivers prove us by the signature instead")]
-    Credentials,
-    /// A fragment.
-    #[error("it holds a fragment (#), which is never sent")]
-    Fragment,
-    /// A port that is not allowed.
-    #[error("port {0} is not allowed here; use {1}")]
-    Port(u16, String),
-    /// An address that is not public.
-    #[error("it leads to {address}, which is not a public address: {why}")]
-    Address {
-        /// The address as resolved.
-        address: IpAddr,
-        /// What it is.
-        why: String,
-    },
-}
 
 /// The guard.
 #[derive(Debug, Clone)]
