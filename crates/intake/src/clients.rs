@@ -15,7 +15,9 @@ use domain::{
     time::Instant,
 };
 use proto::{
-    convert, error::Failure, identity,
+    convert,
+    error::Failure,
+    identity,
     validation::v1::{CheckRequest, validation_service_client::ValidationServiceClient},
 };
 use service_kit::{
@@ -59,14 +61,28 @@ impl Validation {
     ///
     /// # Errors
     /// `UNAVAILABLE` when the judge does not answer.
-    pub(crate) async fn check(&self, asked: &Asked, against: &Against<'_>) -> Result<Verdict, Failure> {
+    pub(crate) async fn check(
+        &self,
+        asked: &Asked,
+        against: &Against<'_>,
+    ) -> Result<Verdict, Failure> {
         let message = CheckRequest {
             asked: Some(convert::asked_to_wire(asked)),
             institution: Some(convert::institution_to_wire(against.institution, 0)),
-            product: against.product.map(|product| convert::product_to_wire(product, 0)),
-            servers: against.servers.iter().map(|server| convert::server_to_wire(server, 0)).collect(),
+            product: against
+                .product
+                .map(|product| convert::product_to_wire(product, 0)),
+            servers: against
+                .servers
+                .iter()
+                .map(|server| convert::server_to_wire(server, 0))
+                .collect(),
             now: Some(convert::instant_to_wire(against.now)),
-            live_grants: against.live_grants.iter().map(convert::live_grant_to_wire).collect(),
+            live_grants: against
+                .live_grants
+                .iter()
+                .map(convert::live_grant_to_wire)
+                .collect(),
             client_address: String::new(),
         };
         let mut request = channel::with_deadline(tonic::Request::new(message), CHECK_DEADLINE);

@@ -111,7 +111,9 @@ pub(crate) struct EnvelopeMaker {
 impl EnvelopeMaker {
     /// `source` is the URI-reference of the ledger, such as `/portreeve`.
     pub(crate) fn new(source: impl Into<String>) -> Self {
-        Self { source: source.into() }
+        Self {
+            source: source.into(),
+        }
     }
 
     /// An event of a request; `version` is the request's after the step.
@@ -131,7 +133,11 @@ impl EnvelopeMaker {
             queue: Some(request.queue.as_str()),
             version: format!("\"v{}\"", request.version),
             epoch: None,
-            link: link(&request.institution, "accessRequests", &request.id.to_string()),
+            link: link(
+                &request.institution,
+                "accessRequests",
+                &request.id.to_string(),
+            ),
         };
         let mut pending = self.seal(event, request.id.to_string(), &data);
         pending.institution = Some(request.institution.clone());
@@ -170,9 +176,17 @@ impl EnvelopeMaker {
     }
 
     /// An event of the house: `subject` such as `institution/x` or `key/y`.
-    pub(crate) fn of_thing(&self, event: &Event, subject: &str, institution: Option<&InstitutionId>) -> PendingEvent {
+    pub(crate) fn of_thing(
+        &self,
+        event: &Event,
+        subject: &str,
+        institution: Option<&InstitutionId>,
+    ) -> PendingEvent {
         let id = subject.split_once('/').map_or(subject, |(_, id)| id);
-        let data = ThingData { id, institution: institution.map(InstitutionId::as_str) };
+        let data = ThingData {
+            id,
+            institution: institution.map(InstitutionId::as_str),
+        };
         let mut pending = self.seal(event, subject.to_owned(), &data);
         pending.institution = institution.cloned();
         pending
@@ -184,7 +198,10 @@ impl EnvelopeMaker {
         // Values that the domain made always serialize; an empty text would still be a valid, committed detail.
         let details = serde_json::to_vec(event).unwrap_or_default();
         let commitment = service_kit::random::hex(
-            &Sha256::new().chain_update(salt).chain_update(&details).finalize(),
+            &Sha256::new()
+                .chain_update(salt)
+                .chain_update(&details)
+                .finalize(),
         );
         let data = serde_json::to_string(data).unwrap_or_default();
         let kind = event.kind.as_str();

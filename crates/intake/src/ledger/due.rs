@@ -38,7 +38,14 @@ pub(crate) struct DueOutcome {
 }
 
 /// Steps everything in `due`; returns how many were moved and how late the latest was.
-pub(super) fn step_due(due: Due, now: Instant, terms: &Terms, envelopes: &EnvelopeMaker, changes: &mut Changes, late: &mut dyn FnMut(Duration)) -> u32 {
+pub(super) fn step_due(
+    due: Due,
+    now: Instant,
+    terms: &Terms,
+    envelopes: &EnvelopeMaker,
+    changes: &mut Changes,
+    late: &mut dyn FnMut(Duration),
+) -> u32 {
     let clock = Actor::clock();
     let mut ran = 0;
     for grant in due.grants {
@@ -50,12 +57,24 @@ pub(super) fn step_due(due: Due, now: Instant, terms: &Terms, envelopes: &Envelo
     ran
 }
 
-fn step_grant(grant: &Grant, clock: &Actor, now: Instant, terms: &Terms, envelopes: &EnvelopeMaker, changes: &mut Changes, late: &mut dyn FnMut(Duration)) -> u32 {
-    let Some(deadline) = grant.next_deadline() else { return 0 };
+fn step_grant(
+    grant: &Grant,
+    clock: &Actor,
+    now: Instant,
+    terms: &Terms,
+    envelopes: &EnvelopeMaker,
+    changes: &mut Changes,
+    late: &mut dyn FnMut(Duration),
+) -> u32 {
+    let Some(deadline) = grant.next_deadline() else {
+        return 0;
+    };
     match grant.step(&GrantCommand::DeadlineReached, clock, now, terms) {
         Ok((next, events)) => {
             late(now.since(deadline.at));
-            changes.events.extend(events.iter().map(|event| envelopes.of_grant(event, &next)));
+            changes
+                .events
+                .extend(events.iter().map(|event| envelopes.of_grant(event, &next)));
             changes.changed_grants.push(next);
             1
         }
@@ -66,27 +85,56 @@ fn step_grant(grant: &Grant, clock: &Actor, now: Instant, terms: &Terms, envelop
     }
 }
 
-fn step_case(mut case: Case, clock: &Actor, now: Instant, terms: &Terms, envelopes: &EnvelopeMaker, changes: &mut Changes, late: &mut dyn FnMut(Duration)) -> u32 {
+fn step_case(
+    mut case: Case,
+    clock: &Actor,
+    now: Instant,
+    terms: &Terms,
+    envelopes: &EnvelopeMaker,
+    changes: &mut Changes,
+    late: &mut dyn FnMut(Duration),
+) -> u32 {
     let before = case.clone();
     let mut events: Vec<Event> = Vec::new();
     let mut ran = 0;
     let due = |at: Instant| at <= now;
-    if let Some(deadline) = case.request.next_deadline().filter(|deadline| due(deadline.at)) {
+    if let Some(deadline) = case
+        .request
+        .next_deadline()
+        .filter(|deadline| due(deadline.at))
+    {
         // No grant is made by a deadline: routing and ids are never asked for.
-        let Ok(nobody) = "none".parse::<TeamId>() else { return 0 };
-        let routing = Routing { product: None, servers: &[], default_cloud_team: &nobody };
+        let Ok(nobody) = "none".parse::<TeamId>() else {
+            return 0;
+        };
+        let routing = Routing {
+            product: None,
+            servers: &[],
+            default_cloud_team: &nobody,
+        };
         let mut mint = || GrantId(uuid::Uuid::now_v7());
-        match case.command_request(&RequestCommand::DeadlineReached, clock, now, terms, &routing, &mut mint) {
+        match case.command_request(
+            &RequestCommand::DeadlineReached,
+            clock,
+            now,
+            terms,
+            &routing,
+            &mut mint,
+        ) {
             Ok(more) => {
                 late(now.since(deadline.at));
                 events.extend(more);
                 ran += 1;
             }
-            Err(refusal) => tracing::warn!(request = %case.request.id, %refusal, "a due request did not move"),
+            Err(refusal) => {
+                tracing::warn!(request = %case.request.id, %refusal, "a due request did not move")
+            }
         }
     }
     for grant in &before.grants {
-        let Some(deadline) = grant.next_deadline().filter(|deadline| due(deadline.at)) else { continue };
+        let Some(deadline) = grant.next_deadline().filter(|deadline| due(deadline.at)) else {
+            continue;
+        };
         match case.command_grant(grant.id, &GrantCommand::DeadlineReached, clock, now, terms) {
             Ok(more) => {
                 late(now.since(deadline.at));
@@ -97,7 +145,9 @@ fn step_case(mut case: Case, clock: &Actor, now: Instant, terms: &Terms, envelop
         }
     }
     for event in &events {
-        let grant = event.grant.and_then(|id| case.grants.iter().find(|grant| grant.id == id));
+        let grant = event
+            .grant
+            .and_then(|id| case.grants.iter().find(|grant| grant.id == id));
         changes.events.push(match grant {
             Some(grant) => envelopes.of_grant(event, grant),
             None => envelopes.of_request(event, &case.request),

@@ -107,7 +107,10 @@ where
 
 enum Message {
     Command(Box<dyn Job>),
-    RunDue { limit: u32, reply: oneshot::Sender<Result<DueOutcome, Failure>> },
+    RunDue {
+        limit: u32,
+        reply: oneshot::Sender<Result<DueOutcome, Failure>>,
+    },
 }
 
 /// The way into the ledger. Cheap to clone.
@@ -119,7 +122,11 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// Starts the writer over `store`; it ends when the last `Ledger` is dropped.
-    pub(crate) fn start(store: Arc<dyn Store>, terms: Terms, envelopes: EnvelopeMaker) -> (Self, tokio::task::JoinHandle<()>) {
+    pub(crate) fn start(
+        store: Arc<dyn Store>,
+        terms: Terms,
+        envelopes: EnvelopeMaker,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, messages) = mpsc::channel(QUEUE);
         let writer = writer::Writer::new(Arc::clone(&store), terms, envelopes);
         let task = tokio::spawn(writer.run(messages));
@@ -142,9 +149,16 @@ impl Ledger {
         F: Fn(&mut Work<'_>) -> Result<T, Failure> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let call = Box::new(Call { needs, command, outcome: None, reply });
+        let call = Box::new(Call {
+            needs,
+            command,
+            outcome: None,
+            reply,
+        });
         self.enqueue(Message::Command(call))?;
-        answer.await.unwrap_or_else(|_| Err(Failure::unavailable("the ledger is stopping; try again")))
+        answer
+            .await
+            .unwrap_or_else(|_| Err(Failure::unavailable("the ledger is stopping; try again")))
     }
 
     /// Moves up to `limit` aggregates whose deadline has come; fewer while commands wait.
@@ -154,15 +168,19 @@ impl Ledger {
     pub(crate) async fn run_due(&self, limit: u32) -> Result<DueOutcome, Failure> {
         let (reply, answer) = oneshot::channel();
         self.enqueue(Message::RunDue { limit, reply })?;
-        answer.await.unwrap_or_else(|_| Err(Failure::unavailable("the ledger is stopping; try again")))
+        answer
+            .await
+            .unwrap_or_else(|_| Err(Failure::unavailable("the ledger is stopping; try again")))
     }
 
     fn enqueue(&self, message: Message) -> Result<(), Failure> {
         self.queue.try_send(message).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => {
-                Failure::new(Kind::Exhausted, "LIMIT_REACHED", "too many changes wait; try again in a moment")
-                    .retry_after(Duration::from_secs(1))
-            }
+            mpsc::error::TrySendError::Full(_) => Failure::new(
+                Kind::Exhausted,
+                "LIMIT_REACHED",
+                "too many changes wait; try again in a moment",
+            )
+            .retry_after(Duration::from_secs(1)),
             mpsc::error::TrySendError::Closed(_) => {
                 Failure::unavailable("the ledger is stopping; try again")
             }
@@ -179,7 +197,11 @@ pub(crate) fn store_failure(error: &StoreError) -> Failure {
         }
         StoreError::Duplicate(what) => {
             tracing::warn!(%error, "a duplicate reached the store");
-            Failure::new(Kind::Conflict, "ALREADY_EXISTS", format!("it exists already: {what}"))
+            Failure::new(
+                Kind::Conflict,
+                "ALREADY_EXISTS",
+                format!("it exists already: {what}"),
+            )
         }
         StoreError::Corrupt { .. } | StoreError::Failed(_) => {
             tracing::error!(%error, "the store failed");

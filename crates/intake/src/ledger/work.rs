@@ -39,15 +39,22 @@ pub(super) struct Loaded {
 
 impl Loaded {
     pub(super) fn remember(&mut self, case: Case) {
-        let grants = case.grants.iter().map(|grant| (grant.id, grant.version)).collect();
-        self.stored.insert(case.request.id, (case.request.version, grants));
+        let grants = case
+            .grants
+            .iter()
+            .map(|grant| (grant.id, grant.version))
+            .collect();
+        self.stored
+            .insert(case.request.id, (case.request.version, grants));
         self.cases.insert(case.request.id, case);
     }
 
     /// The cases that differ from what is stored, as rows to be written.
     pub(super) fn differences(&self, touched: &[RequestId], changes: &mut Changes) {
         for id in touched {
-            let Some(case) = self.cases.get(id) else { continue };
+            let Some(case) = self.cases.get(id) else {
+                continue;
+            };
             let stored = self.stored.get(id);
             match stored {
                 None => changes.new_requests.push(case.request.clone()),
@@ -100,16 +107,26 @@ impl Work<'_> {
 
     /// An institution that the command named.
     pub(crate) fn institution(&self, id: &InstitutionId) -> Option<&Versioned<Institution>> {
-        self.loaded.institutions.iter().find(|found| found.value.id == *id)
+        self.loaded
+            .institutions
+            .iter()
+            .find(|found| found.value.id == *id)
     }
 
     /// A product that the command named.
     pub(crate) fn product(&self, id: &domain::id::ProductId) -> Option<&Versioned<Product>> {
-        self.loaded.products.iter().find(|found| found.value.id == *id)
+        self.loaded
+            .products
+            .iter()
+            .find(|found| found.value.id == *id)
     }
 
     /// A server that the command named.
-    pub(crate) fn server(&self, institution: &InstitutionId, id: &domain::id::ServerId) -> Option<&Versioned<Server>> {
+    pub(crate) fn server(
+        &self,
+        institution: &InstitutionId,
+        id: &domain::id::ServerId,
+    ) -> Option<&Versioned<Server>> {
         self.loaded
             .servers
             .iter()
@@ -127,20 +144,32 @@ impl Work<'_> {
     }
 
     /// What an external id was imported as.
-    pub(crate) fn import(&self, institution: &InstitutionId, external_id: &str) -> Option<RequestNumber> {
-        self.loaded.imports.get(&(institution.clone(), external_id.to_owned())).copied()
+    pub(crate) fn import(
+        &self,
+        institution: &InstitutionId,
+        external_id: &str,
+    ) -> Option<RequestNumber> {
+        self.loaded
+            .imports
+            .get(&(institution.clone(), external_id.to_owned()))
+            .copied()
     }
 
     /// The next request number of the year.
     pub(crate) fn next_number(&mut self) -> Option<RequestNumber> {
         let year = self.loaded.year;
-        self.loaded.numbers.next().map(|count| RequestNumber { year, count })
+        self.loaded
+            .numbers
+            .next()
+            .map(|count| RequestNumber { year, count })
     }
 
     /// Stages a case with what happened to it.
     pub(crate) fn put_case(&mut self, case: Case, events: &[Event]) {
         for event in events {
-            let grant = event.grant.and_then(|id| case.grants.iter().find(|grant| grant.id == id));
+            let grant = event
+                .grant
+                .and_then(|id| case.grants.iter().find(|grant| grant.id == id));
             let pending = match grant {
                 Some(grant) => self.envelopes.of_grant(event, grant),
                 None => self.envelopes.of_request(event, &case.request),
@@ -151,7 +180,12 @@ impl Work<'_> {
     }
 
     /// Stages an event of the house, such as a stored institution.
-    pub(crate) fn put_event(&mut self, event: &Event, subject: &str, institution: Option<&InstitutionId>) {
+    pub(crate) fn put_event(
+        &mut self,
+        event: &Event,
+        subject: &str,
+        institution: Option<&InstitutionId>,
+    ) {
         let pending = self.envelopes.of_thing(event, subject, institution);
         self.stage.changes.events.push(pending);
     }
@@ -181,21 +215,45 @@ impl Work<'_> {
             self.loaded.cases.insert(case.request.id, case);
         }
         for replay in changes.replays {
-            self.loaded.replays.insert(replay.key.clone(), replay.clone());
+            self.loaded
+                .replays
+                .insert(replay.key.clone(), replay.clone());
             group.replays.push(replay);
         }
-        replace(&mut self.loaded.institutions, &mut group.institutions, changes.institutions, |entry| {
-            entry.value.id.clone()
-        });
-        replace(&mut self.loaded.products, &mut group.products, changes.products, |entry| {
-            entry.value.id.clone()
-        });
-        replace(&mut self.loaded.servers, &mut group.servers, changes.servers, |entry| {
-            (entry.value.institution.clone(), entry.value.id.clone())
-        });
-        self.loaded.live_keys.retain(|old| !changes.keys.iter().any(|key| key.id == old.id));
-        self.loaded.live_keys.extend(changes.keys.iter().filter(|key| key.revoked_at.is_none()).cloned());
-        replace(&mut self.loaded.keys, &mut group.keys, changes.keys, |key| key.id);
+        replace(
+            &mut self.loaded.institutions,
+            &mut group.institutions,
+            changes.institutions,
+            |entry| entry.value.id.clone(),
+        );
+        replace(
+            &mut self.loaded.products,
+            &mut group.products,
+            changes.products,
+            |entry| entry.value.id.clone(),
+        );
+        replace(
+            &mut self.loaded.servers,
+            &mut group.servers,
+            changes.servers,
+            |entry| (entry.value.institution.clone(), entry.value.id.clone()),
+        );
+        self.loaded
+            .live_keys
+            .retain(|old| !changes.keys.iter().any(|key| key.id == old.id));
+        self.loaded.live_keys.extend(
+            changes
+                .keys
+                .iter()
+                .filter(|key| key.revoked_at.is_none())
+                .cloned(),
+        );
+        replace(
+            &mut self.loaded.keys,
+            &mut group.keys,
+            changes.keys,
+            |key| key.id,
+        );
         group.imports.extend(changes.imports);
         group.comments.extend(changes.comments);
         group.events.extend(changes.events);
@@ -203,7 +261,12 @@ impl Work<'_> {
 }
 
 /// Puts `new` rows in place of those with the same name, among what is loaded and among what is written.
-fn replace<T: Clone, N: PartialEq>(loaded: &mut Vec<T>, written: &mut Vec<T>, new: Vec<T>, name: impl Fn(&T) -> N) {
+fn replace<T: Clone, N: PartialEq>(
+    loaded: &mut Vec<T>,
+    written: &mut Vec<T>,
+    new: Vec<T>,
+    name: impl Fn(&T) -> N,
+) {
     for entry in new {
         let id = name(&entry);
         loaded.retain(|old| name(old) != id);

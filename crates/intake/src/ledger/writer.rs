@@ -13,7 +13,12 @@ use proto::error::Failure;
 use service_kit::telemetry;
 use tokio::sync::mpsc;
 
-use super::{DueOutcome, Job, Message, Needs, Work, due::step_due, store_failure, work::{Loaded, Stage}};
+use super::{
+    DueOutcome, Job, Message, Needs, Work,
+    due::step_due,
+    store_failure,
+    work::{Loaded, Stage},
+};
 use crate::{
     envelope::EnvelopeMaker,
     store::{Changes, Store, StoreError, Transaction},
@@ -49,7 +54,11 @@ impl Writer {
             terms,
             envelopes,
             groups: 0,
-            group_size: telemetry::histogram("portreeve_ledger_group_size", "Commands committed together.", telemetry::BATCH_SIZE),
+            group_size: telemetry::histogram(
+                "portreeve_ledger_group_size",
+                "Commands committed together.",
+                telemetry::BATCH_SIZE,
+            ),
             lateness: telemetry::histogram(
                 "portreeve_deadline_lateness_seconds",
                 "How late a deadline was run, by the store's clock.",
@@ -74,7 +83,11 @@ impl Writer {
                 self.commit_group(jobs).await;
             }
             for (limit, reply) in due {
-                let most = if messages.is_empty() { MAX_DUE } else { MAX_DUE_WHILE_COMMANDS_WAIT };
+                let most = if messages.is_empty() {
+                    MAX_DUE
+                } else {
+                    MAX_DUE_WHILE_COMMANDS_WAIT
+                };
                 let outcome = self.run_due(limit.clamp(1, most)).await;
                 drop(reply.send(outcome.map_err(|error| store_failure(&error))));
             }
@@ -138,7 +151,9 @@ impl Writer {
         }
         transaction.write(&changes).await?;
         if sweep {
-            transaction.forget_replays(now.minus(KEEP_REPLAYS), SWEEP_LIMIT).await?;
+            transaction
+                .forget_replays(now.minus(KEEP_REPLAYS), SWEEP_LIMIT)
+                .await?;
         }
         transaction.commit().await
     }
@@ -158,10 +173,17 @@ impl Writer {
         let mut changes = Changes::default();
         let lateness = &self.lateness;
         let mut latest = Duration::ZERO;
-        outcome.ran = step_due(due, now, &self.terms, &self.envelopes, &mut changes, &mut |late| {
-            lateness.record(late.as_secs_f64(), &[]);
-            latest = latest.max(late);
-        });
+        outcome.ran = step_due(
+            due,
+            now,
+            &self.terms,
+            &self.envelopes,
+            &mut changes,
+            &mut |late| {
+                lateness.record(late.as_secs_f64(), &[]);
+                latest = latest.max(late);
+            },
+        );
         outcome.max_lateness = latest;
         if !changes.is_empty() {
             transaction.write(&changes).await?;

@@ -21,8 +21,12 @@ use domain::{
     request::Asked,
     time::Instant,
 };
-use proto::{convert, error::{Failure, Violation}, types::v1 as types};
 use prost::Message;
+use proto::{
+    convert,
+    error::{Failure, Violation},
+    types::v1 as types,
+};
 use tonic::Request;
 
 pub(crate) use routes::{SERVICES, routes};
@@ -44,11 +48,24 @@ pub(crate) fn caller<M>(request: &Request<M>) -> Result<Principal, Failure> {
         .extensions()
         .get::<Principal>()
         .cloned()
-        .ok_or_else(|| Failure::new(Kind::Unauthenticated, "UNAUTHENTICATED", "send a valid credential"))
+        .ok_or_else(|| {
+            Failure::new(
+                Kind::Unauthenticated,
+                "UNAUTHENTICATED",
+                "send a valid credential",
+            )
+        })
 }
 
 /// Reads who calls and how the call is guarded; refuses at once what the role can never do.
-pub(crate) fn guard<M: Message>(intake: &Intake, request: &Request<M>, method: &'static str, action: Action, etag: &str, request_id: &str) -> Result<Call, Failure> {
+pub(crate) fn guard<M: Message>(
+    intake: &Intake,
+    request: &Request<M>,
+    method: &'static str,
+    action: Action,
+    etag: &str,
+    request_id: &str,
+) -> Result<Call, Failure> {
     let caller = caller(request)?;
     authorize_role(&caller, action)?;
     let replay = ReplayKey::for_call(&caller.id, method, request_id)?;
@@ -56,7 +73,13 @@ pub(crate) fn guard<M: Message>(intake: &Intake, request: &Request<M>, method: &
         Some(_) => replay::body_mac(&intake.body_key, method, request.get_ref()),
         None => [0; 32],
     };
-    Ok(Call { caller, action, replay, body_mac, etag: etag.to_owned() })
+    Ok(Call {
+        caller,
+        action,
+        replay,
+        body_mac,
+        etag: etag.to_owned(),
+    })
 }
 
 /// The institution of a path; `-` is every one that the caller may see.
@@ -64,7 +87,9 @@ pub(crate) fn institution(text: &str) -> Result<Option<InstitutionId>, Failure> 
     if text == "-" {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|error: domain::id::IdError| Failure::field("institution", error.to_string()))
+    text.parse()
+        .map(Some)
+        .map_err(|error: domain::id::IdError| Failure::field("institution", error.to_string()))
 }
 
 /// A request's id or number.
@@ -72,9 +97,9 @@ pub(crate) fn request_ref(text: &str) -> Result<RequestRef, Failure> {
     if let Ok(number) = text.parse() {
         return Ok(RequestRef::Number(number));
     }
-    text.parse().map(RequestRef::Id).map_err(|_| {
-        Failure::field("id", "write a UUID, or a number such as FW-2026-000123")
-    })
+    text.parse()
+        .map(RequestRef::Id)
+        .map_err(|_| Failure::field("id", "write a UUID, or a number such as FW-2026-000123"))
 }
 
 /// What is asked, sizes checked.
@@ -84,11 +109,15 @@ pub(crate) fn asked(message: Option<types::Asked>) -> Result<Asked, Failure> {
 }
 
 /// An optional instant.
-pub(crate) fn instant(field: &str, message: Option<prost_types::Timestamp>) -> Result<Option<Instant>, Failure> {
+pub(crate) fn instant(
+    field: &str,
+    message: Option<prost_types::Timestamp>,
+) -> Result<Option<Instant>, Failure> {
     message
         .map(|time| {
-            convert::instant_from_wire(&time)
-                .ok_or_else(|| Failure::field(field, "write an instant between the years 1 and 9999"))
+            convert::instant_from_wire(&time).ok_or_else(|| {
+                Failure::field(field, "write an instant between the years 1 and 9999")
+            })
         })
         .transpose()
 }
@@ -100,7 +129,10 @@ pub(crate) fn paths(mask: Option<prost_types::FieldMask>) -> Vec<String> {
         mask.paths
             .into_iter()
             .take(MOST)
-            .map(|path| path.strip_prefix("asked.").map_or(path.clone(), str::to_owned))
+            .map(|path| {
+                path.strip_prefix("asked.")
+                    .map_or(path.clone(), str::to_owned)
+            })
             .collect()
     })
 }
@@ -113,14 +145,19 @@ where
     if text.is_empty() {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|error: domain::id::IdError| Failure::field(field, error.to_string()))
+    text.parse()
+        .map(Some)
+        .map_err(|error: domain::id::IdError| Failure::field(field, error.to_string()))
 }
 
 /// Text to search for, lower case.
 pub(crate) fn search_text(text: &str) -> Result<Option<String>, Failure> {
     let text = text.trim();
     if text.len() > MAX_SEARCH_BYTES {
-        return Err(Failure::field("query", format!("write at most {MAX_SEARCH_BYTES} bytes")));
+        return Err(Failure::field(
+            "query",
+            format!("write at most {MAX_SEARCH_BYTES} bytes"),
+        ));
     }
     Ok((!text.is_empty()).then(|| text.to_lowercase()))
 }
@@ -130,7 +167,9 @@ pub(crate) fn address(text: &str) -> Result<Option<IpAddr>, Failure> {
     if text.is_empty() {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|_| Failure::field("address", "write an address such as 9.9.9.9 or 2620:fe::fe"))
+    text.parse()
+        .map(Some)
+        .map_err(|_| Failure::field("address", "write an address such as 9.9.9.9 or 2620:fe::fe"))
 }
 
 /// A destination to search for, canonical.
@@ -151,6 +190,10 @@ pub(crate) fn too_many_rows(most: usize) -> Failure {
             code: "TOO_MANY_ROWS".into(),
             detail: format!("send at most {most} rows a call"),
         }],
-        ..Failure::new(Kind::InvalidInput, "TOO_MANY_ROWS", format!("send at most {most} rows a call"))
+        ..Failure::new(
+            Kind::InvalidInput,
+            "TOO_MANY_ROWS",
+            format!("send at most {most} rows a call"),
+        )
     }
 }

@@ -14,7 +14,7 @@ use proto::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{asked, caller, guard, institution, instant, paths, request_ref};
+use super::{asked, caller, guard, instant, institution, paths, request_ref};
 use crate::{
     ledger::store_failure,
     operations::{
@@ -40,7 +40,10 @@ pub(super) fn present(case: &Case, caller: &Principal) -> types::AccessRequest {
 pub(super) fn words(field: &str, text: String, required: bool) -> Result<String, Failure> {
     if text.len() > MAX_WORDS_BYTES || (required && text.trim().is_empty()) {
         let least = u8::from(required);
-        return Err(Failure::field(field, format!("write {least} to {MAX_WORDS_BYTES} bytes")));
+        return Err(Failure::field(
+            field,
+            format!("write {least} to {MAX_WORDS_BYTES} bytes"),
+        ));
     }
     Ok(text)
 }
@@ -54,33 +57,71 @@ struct Target {
 
 impl Requests {
     /// Reads what every move carries from its message.
-    fn target<M: prost::Message>(&self, request: &Request<M>, method: &'static str, action: Action, parts: (&str, &str, &str, &str)) -> Result<Target, Failure> {
+    fn target<M: prost::Message>(
+        &self,
+        request: &Request<M>,
+        method: &'static str,
+        action: Action,
+        parts: (&str, &str, &str, &str),
+    ) -> Result<Target, Failure> {
         let (in_institution, id, etag, request_id) = parts;
         let call = guard(&self.0, request, method, action, etag, request_id)?;
-        Ok(Target { call, institution: institution(in_institution)?, reference: request_ref(id)? })
+        Ok(Target {
+            call,
+            institution: institution(in_institution)?,
+            reference: request_ref(id)?,
+        })
     }
 
-    async fn simple(&self, target: Target, command: RequestCommand) -> Result<types::AccessRequest, Failure> {
+    async fn simple(
+        &self,
+        target: Target,
+        command: RequestCommand,
+    ) -> Result<types::AccessRequest, Failure> {
         let caller = target.call.caller.clone();
-        let case = self.0.move_request(target.call, target.institution.as_ref(), target.reference, command).await?;
+        let case = self
+            .0
+            .move_request(
+                target.call,
+                target.institution.as_ref(),
+                target.reference,
+                command,
+            )
+            .await?;
         Ok(present(&case, &caller))
     }
 }
 
 macro_rules! parts {
     ($message:expr) => {
-        (&$message.institution, &$message.id, &$message.etag, &$message.request_id)
+        (
+            &$message.institution,
+            &$message.id,
+            &$message.etag,
+            &$message.request_id,
+        )
     };
 }
 
 #[tonic::async_trait]
 impl RequestService for Requests {
-    async fn create_access_request(&self, request: Request<wire::CreateAccessRequestRequest>) -> Result<Response<wire::CreateAccessRequestResponse>, Status> {
-        let call = guard(&self.0, &request, "RequestService/CreateAccessRequest", Action::RequestCreate, "", &request.get_ref().request_id)?;
+    async fn create_access_request(
+        &self,
+        request: Request<wire::CreateAccessRequestRequest>,
+    ) -> Result<Response<wire::CreateAccessRequestResponse>, Status> {
+        let call = guard(
+            &self.0,
+            &request,
+            "RequestService/CreateAccessRequest",
+            Action::RequestCreate,
+            "",
+            &request.get_ref().request_id,
+        )?;
         let caller = call.caller.clone();
         let message = request.into_inner();
-        let institution = institution(&message.institution)?
-            .ok_or_else(|| Failure::field("institution", "name one institution; `-` is for lists"))?;
+        let institution = institution(&message.institution)?.ok_or_else(|| {
+            Failure::field("institution", "name one institution; `-` is for lists")
+        })?;
         let new = NewRequest {
             institution,
             asked: asked(message.asked)?,
@@ -91,29 +132,52 @@ impl RequestService for Requests {
             Created::Judged { verdict, zone } => wire::CreateAccessRequestResponse {
                 access_request: None,
                 acceptable: verdict.accepted().is_ok(),
-                reading: verdict.reading.as_ref().map(|reading| convert::reading_to_wire(reading, &zone)),
-                findings: verdict.findings.iter().map(convert::finding_to_wire).collect(),
+                reading: verdict
+                    .reading
+                    .as_ref()
+                    .map(|reading| convert::reading_to_wire(reading, &zone)),
+                findings: verdict
+                    .findings
+                    .iter()
+                    .map(convert::finding_to_wire)
+                    .collect(),
             },
             Created::Stored(case) => wire::CreateAccessRequestResponse {
                 access_request: Some(present(&case, &caller)),
                 acceptable: true,
                 reading: None,
-                findings: case.request.findings.iter().map(convert::finding_to_wire).collect(),
+                findings: case
+                    .request
+                    .findings
+                    .iter()
+                    .map(convert::finding_to_wire)
+                    .collect(),
             },
         };
         Ok(Response::new(answer))
     }
 
-    async fn get_access_request(&self, request: Request<wire::GetAccessRequestRequest>) -> Result<Response<wire::GetAccessRequestResponse>, Status> {
+    async fn get_access_request(
+        &self,
+        request: Request<wire::GetAccessRequestRequest>,
+    ) -> Result<Response<wire::GetAccessRequestResponse>, Status> {
         let caller = caller(&request)?;
         authorize_role(&caller, Action::RequestRead).map_err(Failure::from)?;
         let message = request.into_inner();
         let institution = institution(&message.institution)?;
-        let case = self.0.find_case(&caller, institution.as_ref(), request_ref(&message.id)?).await?;
-        Ok(Response::new(wire::GetAccessRequestResponse { access_request: Some(present(&case, &caller)) }))
+        let case = self
+            .0
+            .find_case(&caller, institution.as_ref(), request_ref(&message.id)?)
+            .await?;
+        Ok(Response::new(wire::GetAccessRequestResponse {
+            access_request: Some(present(&case, &caller)),
+        }))
     }
 
-    async fn list_access_requests(&self, request: Request<wire::ListAccessRequestsRequest>) -> Result<Response<wire::ListAccessRequestsResponse>, Status> {
+    async fn list_access_requests(
+        &self,
+        request: Request<wire::ListAccessRequestsRequest>,
+    ) -> Result<Response<wire::ListAccessRequestsResponse>, Status> {
         let caller = caller(&request)?;
         authorize_role(&caller, Action::RequestRead).map_err(Failure::from)?;
         let mut message = request.into_inner();
@@ -128,38 +192,103 @@ impl RequestService for Requests {
             Some(PagePosition::Key(key)) => Some(key),
             Some(PagePosition::Text(_)) => return Err(paging::invalid().into()),
         };
-        let page = self.0.ledger.store().cases(&filter, &visible, after, size).await.map_err(|error| store_failure(&error))?;
+        let page = self
+            .0
+            .ledger
+            .store()
+            .cases(&filter, &visible, after, size)
+            .await
+            .map_err(|error| store_failure(&error))?;
         Ok(Response::new(wire::ListAccessRequestsResponse {
-            access_requests: page.items.iter().map(|case| present(case, &caller)).collect(),
-            next_page_token: page.next.map(|key| self.0.pages.seal(&PagePosition::Key(key), &bound)).unwrap_or_default(),
+            access_requests: page
+                .items
+                .iter()
+                .map(|case| present(case, &caller))
+                .collect(),
+            next_page_token: page
+                .next
+                .map(|key| self.0.pages.seal(&PagePosition::Key(key), &bound))
+                .unwrap_or_default(),
         }))
     }
 
-    async fn update_access_request(&self, request: Request<wire::UpdateAccessRequestRequest>) -> Result<Response<wire::UpdateAccessRequestResponse>, Status> {
-        let target = self.target(&request, "RequestService/UpdateAccessRequest", Action::RequestEdit, parts!(request.get_ref()))?;
+    async fn update_access_request(
+        &self,
+        request: Request<wire::UpdateAccessRequestRequest>,
+    ) -> Result<Response<wire::UpdateAccessRequestResponse>, Status> {
+        let target = self.target(
+            &request,
+            "RequestService/UpdateAccessRequest",
+            Action::RequestEdit,
+            parts!(request.get_ref()),
+        )?;
         let caller = target.call.caller.clone();
         let message = request.into_inner();
         let (asked, mask) = (asked(message.asked)?, paths(message.update_mask));
-        let case = self.0.update_request(target.call, target.institution.as_ref(), target.reference, asked, &mask).await?;
-        Ok(Response::new(wire::UpdateAccessRequestResponse { access_request: Some(present(&case, &caller)) }))
+        let case = self
+            .0
+            .update_request(
+                target.call,
+                target.institution.as_ref(),
+                target.reference,
+                asked,
+                &mask,
+            )
+            .await?;
+        Ok(Response::new(wire::UpdateAccessRequestResponse {
+            access_request: Some(present(&case, &caller)),
+        }))
     }
 
-    async fn submit_access_request(&self, request: Request<wire::SubmitAccessRequestRequest>) -> Result<Response<wire::SubmitAccessRequestResponse>, Status> {
-        let target = self.target(&request, "RequestService/SubmitAccessRequest", Action::RequestSubmit, parts!(request.get_ref()))?;
+    async fn submit_access_request(
+        &self,
+        request: Request<wire::SubmitAccessRequestRequest>,
+    ) -> Result<Response<wire::SubmitAccessRequestResponse>, Status> {
+        let target = self.target(
+            &request,
+            "RequestService/SubmitAccessRequest",
+            Action::RequestSubmit,
+            parts!(request.get_ref()),
+        )?;
         let caller = target.call.caller.clone();
-        let case = self.0.submit_request(target.call, target.institution.as_ref(), target.reference).await?;
-        Ok(Response::new(wire::SubmitAccessRequestResponse { access_request: Some(present(&case, &caller)) }))
+        let case = self
+            .0
+            .submit_request(target.call, target.institution.as_ref(), target.reference)
+            .await?;
+        Ok(Response::new(wire::SubmitAccessRequestResponse {
+            access_request: Some(present(&case, &caller)),
+        }))
     }
 
-    async fn withdraw_access_request(&self, request: Request<wire::WithdrawAccessRequestRequest>) -> Result<Response<wire::WithdrawAccessRequestResponse>, Status> {
-        let target = self.target(&request, "RequestService/WithdrawAccessRequest", Action::RequestWithdraw, parts!(request.get_ref()))?;
+    async fn withdraw_access_request(
+        &self,
+        request: Request<wire::WithdrawAccessRequestRequest>,
+    ) -> Result<Response<wire::WithdrawAccessRequestResponse>, Status> {
+        let target = self.target(
+            &request,
+            "RequestService/WithdrawAccessRequest",
+            Action::RequestWithdraw,
+            parts!(request.get_ref()),
+        )?;
         let reason = words("reason", request.into_inner().reason, false)?;
-        let access_request = self.simple(target, RequestCommand::Withdraw { reason }).await?;
-        Ok(Response::new(wire::WithdrawAccessRequestResponse { access_request: Some(access_request) }))
+        let access_request = self
+            .simple(target, RequestCommand::Withdraw { reason })
+            .await?;
+        Ok(Response::new(wire::WithdrawAccessRequestResponse {
+            access_request: Some(access_request),
+        }))
     }
 
-    async fn respond_to_question(&self, request: Request<wire::RespondToQuestionRequest>) -> Result<Response<wire::RespondToQuestionResponse>, Status> {
-        let target = self.target(&request, "RequestService/RespondToQuestion", Action::RequestRespond, parts!(request.get_ref()))?;
+    async fn respond_to_question(
+        &self,
+        request: Request<wire::RespondToQuestionRequest>,
+    ) -> Result<Response<wire::RespondToQuestionResponse>, Status> {
+        let target = self.target(
+            &request,
+            "RequestService/RespondToQuestion",
+            Action::RequestRespond,
+            parts!(request.get_ref()),
+        )?;
         let caller = target.call.caller.clone();
         let message = request.into_inner();
         let answer = words("answer", message.answer, false)?;
@@ -168,33 +297,92 @@ impl RequestService for Requests {
             None => None,
         };
         let mask = paths(message.update_mask);
-        let case = self.0.respond_to_question(target.call, target.institution.as_ref(), target.reference, answer, edits, &mask).await?;
-        Ok(Response::new(wire::RespondToQuestionResponse { access_request: Some(present(&case, &caller)) }))
+        let case = self
+            .0
+            .respond_to_question(
+                target.call,
+                target.institution.as_ref(),
+                target.reference,
+                answer,
+                edits,
+                &mask,
+            )
+            .await?;
+        Ok(Response::new(wire::RespondToQuestionResponse {
+            access_request: Some(present(&case, &caller)),
+        }))
     }
 
-    async fn claim_access_request(&self, request: Request<wire::ClaimAccessRequestRequest>) -> Result<Response<wire::ClaimAccessRequestResponse>, Status> {
-        let target = self.target(&request, "RequestService/ClaimAccessRequest", Action::RequestReview, parts!(request.get_ref()))?;
+    async fn claim_access_request(
+        &self,
+        request: Request<wire::ClaimAccessRequestRequest>,
+    ) -> Result<Response<wire::ClaimAccessRequestResponse>, Status> {
+        let target = self.target(
+            &request,
+            "RequestService/ClaimAccessRequest",
+            Action::RequestReview,
+            parts!(request.get_ref()),
+        )?;
         let access_request = self.simple(target, RequestCommand::Claim).await?;
-        Ok(Response::new(wire::ClaimAccessRequestResponse { access_request: Some(access_request) }))
+        Ok(Response::new(wire::ClaimAccessRequestResponse {
+            access_request: Some(access_request),
+        }))
     }
 
-    async fn release_access_request(&self, request: Request<wire::ReleaseAccessRequestRequest>) -> Result<Response<wire::ReleaseAccessRequestResponse>, Status> {
-        let target = self.target(&request, "RequestService/ReleaseAccessRequest", Action::RequestReview, parts!(request.get_ref()))?;
+    async fn release_access_request(
+        &self,
+        request: Request<wire::ReleaseAccessRequestRequest>,
+    ) -> Result<Response<wire::ReleaseAccessRequestResponse>, Status> {
+        let target = self.target(
+            &request,
+            "RequestService/ReleaseAccessRequest",
+            Action::RequestReview,
+            parts!(request.get_ref()),
+        )?;
         let access_request = self.simple(target, RequestCommand::Release).await?;
-        Ok(Response::new(wire::ReleaseAccessRequestResponse { access_request: Some(access_request) }))
+        Ok(Response::new(wire::ReleaseAccessRequestResponse {
+            access_request: Some(access_request),
+        }))
     }
 
-    async fn transfer_access_request(&self, request: Request<wire::TransferAccessRequestRequest>) -> Result<Response<wire::TransferAccessRequestResponse>, Status> {
-        let target = self.target(&request, "RequestService/TransferAccessRequest", Action::RequestReview, parts!(request.get_ref()))?;
+    async fn transfer_access_request(
+        &self,
+        request: Request<wire::TransferAccessRequestRequest>,
+    ) -> Result<Response<wire::TransferAccessRequestResponse>, Status> {
+        let target = self.target(
+            &request,
+            "RequestService/TransferAccessRequest",
+            Action::RequestReview,
+            parts!(request.get_ref()),
+        )?;
         let caller = target.call.caller.clone();
         let message = request.into_inner();
         let reason = words("reason", message.reason, false)?;
-        let case = self.0.transfer_request(target.call, target.institution.as_ref(), target.reference, &message.queue, reason).await?;
-        Ok(Response::new(wire::TransferAccessRequestResponse { access_request: Some(present(&case, &caller)) }))
+        let case = self
+            .0
+            .transfer_request(
+                target.call,
+                target.institution.as_ref(),
+                target.reference,
+                &message.queue,
+                reason,
+            )
+            .await?;
+        Ok(Response::new(wire::TransferAccessRequestResponse {
+            access_request: Some(present(&case, &caller)),
+        }))
     }
 
-    async fn request_information(&self, request: Request<wire::RequestInformationRequest>) -> Result<Response<wire::RequestInformationResponse>, Status> {
-        let target = self.target(&request, "RequestService/RequestInformation", Action::RequestReview, parts!(request.get_ref()))?;
+    async fn request_information(
+        &self,
+        request: Request<wire::RequestInformationRequest>,
+    ) -> Result<Response<wire::RequestInformationResponse>, Status> {
+        let target = self.target(
+            &request,
+            "RequestService/RequestInformation",
+            Action::RequestReview,
+            parts!(request.get_ref()),
+        )?;
         let message = request.into_inner();
         let text = words("text", message.text, true)?;
         let answer_by = instant("answer_by_time", message.answer_by_time)?;
@@ -202,80 +390,198 @@ impl RequestService for Requests {
             return Err(Failure::field("answer_by_time", "name an instant that lies ahead").into());
         }
         let fields = question_fields(message.fields)?;
-        let access_request = self.simple(target, RequestCommand::Ask { text, fields, answer_by }).await?;
-        Ok(Response::new(wire::RequestInformationResponse { access_request: Some(access_request) }))
-    }
-
-    async fn approve_access_request(&self, request: Request<wire::ApproveAccessRequestRequest>) -> Result<Response<wire::ApproveAccessRequestResponse>, Status> {
-        let target = self.target(&request, "RequestService/ApproveAccessRequest", Action::RequestDecide, parts!(request.get_ref()))?;
-        let caller = target.call.caller.clone();
-        let note = words("note", request.into_inner().note, false)?;
-        let case = self.0.approve_request(target.call, target.institution.as_ref(), target.reference, note).await?;
-        Ok(Response::new(wire::ApproveAccessRequestResponse { access_request: Some(present(&case, &caller)) }))
-    }
-
-    async fn reject_access_request(&self, request: Request<wire::RejectAccessRequestRequest>) -> Result<Response<wire::RejectAccessRequestResponse>, Status> {
-        let target = self.target(&request, "RequestService/RejectAccessRequest", Action::RequestDecide, parts!(request.get_ref()))?;
-        let note = words("note", request.into_inner().note, true)?;
-        let access_request = self.simple(target, RequestCommand::Reject { note }).await?;
-        Ok(Response::new(wire::RejectAccessRequestResponse { access_request: Some(access_request) }))
-    }
-
-    async fn review_emergency(&self, request: Request<wire::ReviewEmergencyRequest>) -> Result<Response<wire::ReviewEmergencyResponse>, Status> {
-        let target = self.target(&request, "RequestService/ReviewEmergency", Action::RequestDecide, parts!(request.get_ref()))?;
-        let note = words("note", request.into_inner().note, true)?;
-        let access_request = self.simple(target, RequestCommand::Review { note }).await?;
-        Ok(Response::new(wire::ReviewEmergencyResponse { access_request: Some(access_request) }))
-    }
-
-    async fn create_comment(&self, request: Request<wire::CreateCommentRequest>) -> Result<Response<wire::CreateCommentResponse>, Status> {
-        let call = guard(&self.0, &request, "RequestService/CreateComment", Action::RequestComment, "", &request.get_ref().request_id)?;
-        let message = request.into_inner();
-        let institution = institution(&message.institution)?;
-        let reference = request_ref(&message.id)?;
-        let comment = self.0.create_comment(call, institution.as_ref(), reference, message.text, message.internal).await?;
-        Ok(Response::new(wire::CreateCommentResponse { comment: Some(comment_to_wire(comment)) }))
-    }
-
-    async fn list_comments(&self, request: Request<wire::ListCommentsRequest>) -> Result<Response<wire::ListCommentsResponse>, Status> {
-        let caller = caller(&request)?;
-        let mut message = request.into_inner();
-        let size = paging::size(std::mem::take(&mut message.page_size));
-        let token = std::mem::take(&mut message.page_token);
-        let bound = paging::binding(&caller.id, &message);
-        let after = self.0.pages.open_text(&token, &bound)?.map(|text| text.parse()).transpose().map_err(|_| paging::invalid())?;
-        let institution = institution(&message.institution)?;
-        let page = self.0.list_comments(&caller, institution.as_ref(), request_ref(&message.id)?, after, size).await?;
-        Ok(Response::new(wire::ListCommentsResponse {
-            comments: page.comments.into_iter().map(comment_to_wire).collect(),
-            next_page_token: page.next.map(|id| self.0.pages.seal_text(&id.to_string(), &bound)).unwrap_or_default(),
+        let access_request = self
+            .simple(
+                target,
+                RequestCommand::Ask {
+                    text,
+                    fields,
+                    answer_by,
+                },
+            )
+            .await?;
+        Ok(Response::new(wire::RequestInformationResponse {
+            access_request: Some(access_request),
         }))
     }
 
-    async fn list_timeline(&self, request: Request<wire::ListTimelineRequest>) -> Result<Response<wire::ListTimelineResponse>, Status> {
+    async fn approve_access_request(
+        &self,
+        request: Request<wire::ApproveAccessRequestRequest>,
+    ) -> Result<Response<wire::ApproveAccessRequestResponse>, Status> {
+        let target = self.target(
+            &request,
+            "RequestService/ApproveAccessRequest",
+            Action::RequestDecide,
+            parts!(request.get_ref()),
+        )?;
+        let caller = target.call.caller.clone();
+        let note = words("note", request.into_inner().note, false)?;
+        let case = self
+            .0
+            .approve_request(
+                target.call,
+                target.institution.as_ref(),
+                target.reference,
+                note,
+            )
+            .await?;
+        Ok(Response::new(wire::ApproveAccessRequestResponse {
+            access_request: Some(present(&case, &caller)),
+        }))
+    }
+
+    async fn reject_access_request(
+        &self,
+        request: Request<wire::RejectAccessRequestRequest>,
+    ) -> Result<Response<wire::RejectAccessRequestResponse>, Status> {
+        let target = self.target(
+            &request,
+            "RequestService/RejectAccessRequest",
+            Action::RequestDecide,
+            parts!(request.get_ref()),
+        )?;
+        let note = words("note", request.into_inner().note, true)?;
+        let access_request = self.simple(target, RequestCommand::Reject { note }).await?;
+        Ok(Response::new(wire::RejectAccessRequestResponse {
+            access_request: Some(access_request),
+        }))
+    }
+
+    async fn review_emergency(
+        &self,
+        request: Request<wire::ReviewEmergencyRequest>,
+    ) -> Result<Response<wire::ReviewEmergencyResponse>, Status> {
+        let target = self.target(
+            &request,
+            "RequestService/ReviewEmergency",
+            Action::RequestDecide,
+            parts!(request.get_ref()),
+        )?;
+        let note = words("note", request.into_inner().note, true)?;
+        let access_request = self.simple(target, RequestCommand::Review { note }).await?;
+        Ok(Response::new(wire::ReviewEmergencyResponse {
+            access_request: Some(access_request),
+        }))
+    }
+
+    async fn create_comment(
+        &self,
+        request: Request<wire::CreateCommentRequest>,
+    ) -> Result<Response<wire::CreateCommentResponse>, Status> {
+        let call = guard(
+            &self.0,
+            &request,
+            "RequestService/CreateComment",
+            Action::RequestComment,
+            "",
+            &request.get_ref().request_id,
+        )?;
+        let message = request.into_inner();
+        let institution = institution(&message.institution)?;
+        let reference = request_ref(&message.id)?;
+        let comment = self
+            .0
+            .create_comment(
+                call,
+                institution.as_ref(),
+                reference,
+                message.text,
+                message.internal,
+            )
+            .await?;
+        Ok(Response::new(wire::CreateCommentResponse {
+            comment: Some(comment_to_wire(comment)),
+        }))
+    }
+
+    async fn list_comments(
+        &self,
+        request: Request<wire::ListCommentsRequest>,
+    ) -> Result<Response<wire::ListCommentsResponse>, Status> {
         let caller = caller(&request)?;
         let mut message = request.into_inner();
         let size = paging::size(std::mem::take(&mut message.page_size));
         let token = std::mem::take(&mut message.page_token);
         let bound = paging::binding(&caller.id, &message);
-        let after = self.0.pages.open_text(&token, &bound)?.map(|text| text.parse()).transpose().map_err(|_| paging::invalid())?;
+        let after = self
+            .0
+            .pages
+            .open_text(&token, &bound)?
+            .map(|text| text.parse())
+            .transpose()
+            .map_err(|_| paging::invalid())?;
         let institution = institution(&message.institution)?;
-        let page = self.0.timeline(&caller, institution.as_ref(), request_ref(&message.id)?, after.unwrap_or(0), size).await?;
+        let page = self
+            .0
+            .list_comments(
+                &caller,
+                institution.as_ref(),
+                request_ref(&message.id)?,
+                after,
+                size,
+            )
+            .await?;
+        Ok(Response::new(wire::ListCommentsResponse {
+            comments: page.comments.into_iter().map(comment_to_wire).collect(),
+            next_page_token: page
+                .next
+                .map(|id| self.0.pages.seal_text(&id.to_string(), &bound))
+                .unwrap_or_default(),
+        }))
+    }
+
+    async fn list_timeline(
+        &self,
+        request: Request<wire::ListTimelineRequest>,
+    ) -> Result<Response<wire::ListTimelineResponse>, Status> {
+        let caller = caller(&request)?;
+        let mut message = request.into_inner();
+        let size = paging::size(std::mem::take(&mut message.page_size));
+        let token = std::mem::take(&mut message.page_token);
+        let bound = paging::binding(&caller.id, &message);
+        let after = self
+            .0
+            .pages
+            .open_text(&token, &bound)?
+            .map(|text| text.parse())
+            .transpose()
+            .map_err(|_| paging::invalid())?;
+        let institution = institution(&message.institution)?;
+        let page = self
+            .0
+            .timeline(
+                &caller,
+                institution.as_ref(),
+                request_ref(&message.id)?,
+                after.unwrap_or(0),
+                size,
+            )
+            .await?;
         Ok(Response::new(wire::ListTimelineResponse {
             entries: page.lines.into_iter().map(line_to_wire).collect(),
-            next_page_token: page.next.map(|sequence| self.0.pages.seal_text(&sequence.to_string(), &bound)).unwrap_or_default(),
+            next_page_token: page
+                .next
+                .map(|sequence| self.0.pages.seal_text(&sequence.to_string(), &bound))
+                .unwrap_or_default(),
             next: page.ahead,
         }))
     }
 }
 
-fn filter(caller: &Principal, message: &wire::ListAccessRequestsRequest) -> Result<RequestFilter, Failure> {
+fn filter(
+    caller: &Principal,
+    message: &wire::ListAccessRequestsRequest,
+) -> Result<RequestFilter, Failure> {
     Ok(RequestFilter {
         institution: institution(&message.institution)?,
         text: super::search_text(&message.query)?,
         address: super::address(&message.address)?,
         host: super::host(&message.host)?,
-        states: message.states().filter_map(convert::state_from_wire).collect(),
+        states: message
+            .states()
+            .filter_map(convert::state_from_wire)
+            .collect(),
         queue: super::slug("queue", &message.queue)?,
         product: super::slug("product", &message.product)?,
         assignee: message.mine.then(|| caller.id.clone()),
@@ -291,10 +597,16 @@ fn filter(caller: &Principal, message: &wire::ListAccessRequestsRequest) -> Resu
 fn question_fields(fields: Vec<String>) -> Result<Vec<String>, Failure> {
     const MOST: usize = 50;
     let shaped = |field: &String| {
-        (1..=64).contains(&field.len()) && field.bytes().all(|b| b.is_ascii_alphanumeric() || b"._[]".contains(&b))
+        (1..=64).contains(&field.len())
+            && field
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._[]".contains(&b))
     };
     if fields.len() > MOST || !fields.iter().all(shaped) {
-        return Err(Failure::field("fields", format!("name at most {MOST} fields such as sources[0]")));
+        return Err(Failure::field(
+            "fields",
+            format!("name at most {MOST} fields such as sources[0]"),
+        ));
     }
     Ok(fields)
 }

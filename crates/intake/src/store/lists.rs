@@ -6,6 +6,9 @@
 //! a page stays what it was while rows come and go; limits are literals, so that a planner knows how few rows are wanted.
 //! Failure story: none; building text cannot fail.
 
+mod events;
+mod paging;
+
 use domain::{
     access::Visibility,
     grant::Grant,
@@ -15,7 +18,12 @@ use domain::{
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 use uuid::Uuid;
 
-use super::{EventFilter, GrantFilter, Page, PageKey, RequestFilter};
+use super::{GrantFilter, PageKey, RequestFilter};
+
+pub(super) use self::{
+    events::{Walk, events, is_selective, walk},
+    paging::Paging,
+};
 
 /// Rows of a list at most.
 pub(super) const PAGE_AT_MOST: u32 = 5_000;
@@ -397,115 +405,6 @@ pub(super) fn live_grants<'a>(
     query.sql(&format!(") order by grants.id limit {limit}"));
 }
 
-/// How a page of events is looked for.
-pub(super) enum Walk<'a> {
-    /// Along the log.
-    Log,
-    /// Along the log of one institution.
-    Institution(&'a InstitutionId),
-    /// Along one subject: its sequences rise with the positions.
-    Subject(&'a str),
-}
-
-/// The shortest walk for the filter and the reader.
-pub(super) fn walk<'a>(filter: &'a EventFilter, sees: &'a Visibility) -> Walk<'a> {
-    if let Some(subject) = &filter.subject {
-        return Walk::Subject(subject);
-    }
-    let alone = !sees.all && sees.products.is_empty() && sees.teams.is_empty();
-    match (filter.institutions.as_slice(), sees.institutions.as_slice()) {
-        ([one], _) => Walk::Institution(one),
-        ([], [one]) if alone => Walk::Institution(one),
-        _ => Walk::Log,
-    }
-}
-
-/// Whether the walk meets events that are not shown: then the look has to be bounded.
-pub(super) fn is_selective(filter: &EventFilter, sees: &Visibility) -> bool {
-    let all_on_the_way = match walk(filter, sees) {
-        Walk::Log => sees.all && filter.institutions.is_empty(),
-        Walk::Institution(one) => sees.all || sees.institutions.contains(one),
-        Walk::Subject(_) => false,
-    };
-    !all_on_the_way
-        || !filter.types.is_empty()
-        || !filter.products.is_empty()
-        || !filter.teams.is_empty()
-        || filter.emergency_only
-}
-
-/// Events after `after` up to `until`, in position order.
-pub(super) fn events(
-    query: &mut impl Clauses,
-    (after, until): (u64, u64),
-    filter: &EventFilter,
-    sees: &Visibility,
-    limit: u32,
-) {
-    let walk = walk(filter, sees);
-    let order = match walk {
-        Walk::Log => "position",
-        Walk::Institution(institution) => {
-            equal(query, "institution", Some(institution.as_str()));
-            "position"
-        }
-        Walk::Subject(subject) => {
-            equal(query, "subject", Some(subject));
-            "sequence"
-        }
-    };
-    compare(query, "position >", i64::try_from(after).ok());
-    compare(query, "position <=", i64::try_from(until).ok());
-    any_of(
-        query,
-        "institution",
-        filter.institutions.iter().map(InstitutionId::as_str),
-    );
-    any_of(
-        query,
-        "product",
-        filter.products.iter().map(ProductId::as_str),
-    );
-    any_of(query, "team", filter.teams.iter().map(TeamId::as_str));
-    if filter.emergency_only {
-        query.sql(" and emergency");
-    }
-    types(query, &filter.types);
-    visible(
-        query,
-        sees,
-        &Shown {
-            institution: "institution",
-            product: "product",
-            teams: &[("team", "")],
-        },
-    );
-    query.sql(&format!(" order by {order} limit {limit}"));
-}
-
-fn types(query: &mut impl Clauses, types: &[String]) {
-    if types.is_empty() {
-        return;
-    }
-    query.sql(" and (false");
-    for kind in types {
-        match kind.strip_suffix('*') {
-            Some(prefix) => {
-                query.sql(&format!(
-                    " or substr(type, 1, {}) = ",
-                    prefix.chars().count()
-                ));
-                query.text(prefix);
-            }
-            None => {
-                query.sql(" or type = ");
-                query.text(kind);
-            }
-        }
-    }
-    query.sql(")");
-}
-
 /// Institutions after `after` by id; those that `sees` names unless it reaches further.
 pub(super) fn institutions(
     query: &mut impl Clauses,
@@ -528,87 +427,4 @@ pub(super) fn institutions(
     query.sql(" and id > ");
     query.text(after.unwrap_or_default());
     query.sql(&format!(" order by id limit {limit}"));
-}
-
-/// Collects a page of items, also where a filter has to be judged on what was read.
-pub(super) struct Paging<T> {
-    items: Vec<T>,
-    wanted: usize,
-    /// Rows to be read at once, and how many may still be looked at.
-    batch: u32,
-    left: u32,
-    after: Option<PageKey>,
-    /// Of the last row that was looked at, when there is more behind it.
-    next: Option<PageKey>,
-    done: bool,
-}
-
-impl<T> Paging<T> {
-    /// `judged`: rows that were read may still be left out.
-    pub(super) fn new(after: Option<&PageKey>, limit: u32, judged: bool) -> Self {
-        let limit = limit.clamp(1, PAGE_AT_MOST);
-        let batch = if judged { limit.max(200) } else { limit };
-        Self {
-            items: Vec::new(),
-            wanted: usize::try_from(limit).unwrap_or(usize::MAX),
-            batch,
-            left: if judged {
-                LOOKED_AT_AT_MOST.max(batch)
-            } else {
-                batch
-            },
-            after: after.cloned(),
-            next: None,
-            done: false,
-        }
-    }
-
-    /// How many rows to read next, one more than will be looked at; `None` when the page is complete.
-    pub(super) fn batch(&self) -> Option<u32> {
-        (!self.done && self.left > 0).then_some(self.batch.min(self.left) + 1)
-    }
-
-    /// Where to read on.
-    pub(super) fn after(&self) -> Option<&PageKey> {
-        self.after.as_ref()
-    }
-
-    /// Looks at the rows that were read; `judge` says whether one belongs to the page, and its key.
-    pub(super) fn take<E>(
-        &mut self,
-        rows: impl ExactSizeIterator<Item = Result<T, E>>,
-        judge: impl Fn(&T) -> (bool, PageKey),
-    ) -> Result<(), E> {
-        let batch = self.batch.min(self.left);
-        let mut unread = rows.len();
-        self.next = None;
-        for row in rows.take(usize::try_from(batch).unwrap_or(usize::MAX)) {
-            let row = row?;
-            unread -= 1;
-            self.left -= 1;
-            let (belongs, key) = judge(&row);
-            if belongs {
-                self.items.push(row);
-            }
-            self.done = self.items.len() >= self.wanted;
-            self.after = Some(key);
-            if self.done {
-                break;
-            }
-        }
-        if unread > 0 {
-            self.next.clone_from(&self.after);
-        } else {
-            self.done = true;
-        }
-        Ok(())
-    }
-
-    /// The page.
-    pub(super) fn finish(self) -> Page<T> {
-        Page {
-            items: self.items,
-            next: self.next,
-        }
-    }
 }

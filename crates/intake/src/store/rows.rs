@@ -7,6 +7,8 @@
 //! Invariant: reading what was written gives the same value.
 //! Failure story: a row that cannot be read is [`StoreError::Corrupt`] with its table and id; nothing here panics.
 
+mod kept;
+
 use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
@@ -15,22 +17,22 @@ use std::{
 };
 
 use domain::{
-    access::{Actor, RoleBinding},
+    access::Actor,
     case::Case,
     catalogue::Closing,
     event::EventType,
     grant::{EndReason, Grant, GrantState, PendingExtension, Rule},
-    id::{
-        CommentId, EventId, GrantId, InstitutionId, KeyId, ProductId, RequestId, RequestNumber,
-        TeamId,
-    },
+    id::{EventId, GrantId, InstitutionId, ProductId, RequestId, RequestNumber, TeamId},
     request::{Direction, Request},
     time::{Instant, Validity, Zone},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use super::{ApiKey, Changes, Comment, Replay, ReplayKey, StoreError, StoredEvent, Versioned};
+pub(super) use self::kept::{
+    CatalogueRecord, CommentRecord, KeyRecord, ReplayRecord, comment_body, digest, key_body,
+};
+use super::{Changes, StoreError, StoredEvent};
 
 pub(super) fn corrupt(table: &'static str, id: impl Display, why: impl Display) -> StoreError {
     StoreError::Corrupt {
@@ -420,153 +422,6 @@ where
 {
     text.map(|text| T::try_from(text).map_err(|error| corrupt(table, id, error)))
         .transpose()
-}
-
-/// Something of the catalogue as it is read: its whole is the body.
-#[derive(sqlx::FromRow)]
-pub(super) struct CatalogueRecord {
-    id: String,
-    version: i64,
-    body: Vec<u8>,
-}
-
-impl CatalogueRecord {
-    pub(super) fn read<T: DeserializeOwned>(
-        self,
-        table: &'static str,
-    ) -> Result<Versioned<T>, StoreError> {
-        let version = unsigned(table, &self.id, self.version)?;
-        Ok(Versioned {
-            value: from_json(table, &self.id, &self.body)?,
-            version,
-        })
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-struct CommentBody<'a> {
-    text: Cow<'a, str>,
-    author: Cow<'a, Actor>,
-}
-
-pub(super) fn comment_body(comment: &Comment) -> Result<Vec<u8>, StoreError> {
-    json(&CommentBody {
-        text: Cow::Borrowed(&comment.text),
-        author: Cow::Borrowed(&comment.author),
-    })
-}
-
-/// A comment as it is read.
-#[derive(sqlx::FromRow)]
-pub(super) struct CommentRecord {
-    id: Uuid,
-    request_id: Uuid,
-    internal: bool,
-    at_us: i64,
-    body: Vec<u8>,
-}
-
-impl CommentRecord {
-    pub(super) fn read(self) -> Result<Comment, StoreError> {
-        let body: CommentBody<'_> = from_json("comments", self.id, &self.body)?;
-        Ok(Comment {
-            id: CommentId(self.id),
-            request: RequestId(self.request_id),
-            text: body.text.into_owned(),
-            author: body.author.into_owned(),
-            at: Instant::from_micros(self.at_us),
-            internal: self.internal,
-        })
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-struct KeyBody<'a> {
-    display_name: Cow<'a, str>,
-    prefix: Cow<'a, str>,
-    bindings: Cow<'a, [RoleBinding]>,
-    created_at: Instant,
-    created_by: Cow<'a, Actor>,
-}
-
-pub(super) fn key_body(key: &ApiKey) -> Result<Vec<u8>, StoreError> {
-    json(&KeyBody {
-        display_name: Cow::Borrowed(&key.display_name),
-        prefix: Cow::Borrowed(&key.prefix),
-        bindings: Cow::Borrowed(&key.bindings),
-        created_at: key.created_at,
-        created_by: Cow::Borrowed(&key.created_by),
-    })
-}
-
-/// A key as it is read.
-#[derive(sqlx::FromRow)]
-pub(super) struct KeyRecord {
-    id: Uuid,
-    secret_sha256: Vec<u8>,
-    expires_at_us: Option<i64>,
-    revoked_at_us: Option<i64>,
-    body: Vec<u8>,
-}
-
-impl KeyRecord {
-    pub(super) fn read(self) -> Result<ApiKey, StoreError> {
-        let body: KeyBody<'_> = from_json("keys", self.id, &self.body)?;
-        Ok(ApiKey {
-            id: KeyId(self.id),
-            display_name: body.display_name.into_owned(),
-            prefix: body.prefix.into_owned(),
-            secret_sha256: digest("keys", self.id, &self.secret_sha256)?,
-            bindings: body.bindings.into_owned(),
-            created_at: body.created_at,
-            created_by: body.created_by.into_owned(),
-            expires_at: self.expires_at_us.map(Instant::from_micros),
-            revoked_at: self.revoked_at_us.map(Instant::from_micros),
-        })
-    }
-}
-
-pub(super) fn digest(
-    table: &'static str,
-    id: impl Display,
-    bytes: &[u8],
-) -> Result<[u8; 32], StoreError> {
-    bytes.try_into().map_err(|_| {
-        corrupt(
-            table,
-            id,
-            format!("{} bytes stand where 32 should", bytes.len()),
-        )
-    })
-}
-
-/// A replay as it is read.
-#[derive(sqlx::FromRow)]
-pub(super) struct ReplayRecord {
-    principal: String,
-    method: String,
-    request_id: String,
-    body_mac: Vec<u8>,
-    answer: Vec<u8>,
-    at_us: i64,
-}
-
-impl ReplayRecord {
-    /// The replay of one of the `keys` that were asked for; `None` for another, which no query gives.
-    pub(super) fn read(self, keys: &[ReplayKey]) -> Result<Option<Replay>, StoreError> {
-        let asked = keys.iter().find(|key| {
-            key.request_id == self.request_id
-                && key.principal == self.principal
-                && key.method == self.method
-        });
-        let Some(key) = asked else { return Ok(None) };
-        Ok(Some(Replay {
-            key: key.clone(),
-            body_mac: digest("replays", &self.request_id, &self.body_mac)?,
-            answer: self.answer,
-            at: Instant::from_micros(self.at_us),
-        }))
-    }
 }
 
 /// The subjects of a group's events that may have earlier ones: all but requests that the group itself makes.

@@ -86,6 +86,8 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true)
+            // A row of the log is more than a kilobyte: half the pages of the default size would be left empty.
+            .page_size(8192)
             .pragma("temp_store", "memory")
             .row_buffer_size(512)
             .thread_name(|id| format!("intake-sqlite-{id}"));

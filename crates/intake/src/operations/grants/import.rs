@@ -14,7 +14,10 @@ use domain::{
 };
 use proto::error::Failure;
 
-use super::super::{Intake, requests::{Surroundings, Blank}};
+use super::super::{
+    Intake,
+    requests::{Blank, Surroundings},
+};
 use crate::ledger::{Needs, Work};
 
 /// Longest external id, in bytes.
@@ -42,19 +45,34 @@ pub(crate) enum ImportOutcome {
 
 impl Intake {
     /// Imports rows; each has its own outcome, in order.
-    pub(crate) async fn import_grants(&self, caller: &Principal, rows: Vec<OpenAccess>, validate_only: bool) -> Result<Vec<ImportOutcome>, Failure> {
+    pub(crate) async fn import_grants(
+        &self,
+        caller: &Principal,
+        rows: Vec<OpenAccess>,
+        validate_only: bool,
+    ) -> Result<Vec<ImportOutcome>, Failure> {
         authorize_role(caller, Action::CatalogueWrite)?;
         // All rows wait together, so that the ledger commits them in groups.
         let rows = rows.into_iter().map(|row| async move {
-            self.import_row(caller, row, validate_only).await.unwrap_or_else(ImportOutcome::Refused)
+            self.import_row(caller, row, validate_only)
+                .await
+                .unwrap_or_else(ImportOutcome::Refused)
         });
         Ok(futures::future::join_all(rows).await)
     }
 
-    async fn import_row(&self, caller: &Principal, row: OpenAccess, validate_only: bool) -> Result<ImportOutcome, Failure> {
+    async fn import_row(
+        &self,
+        caller: &Principal,
+        row: OpenAccess,
+        validate_only: bool,
+    ) -> Result<ImportOutcome, Failure> {
         let external_id = row.external_id;
         if external_id.is_empty() || external_id.len() > MAX_EXTERNAL_ID_BYTES {
-            return Err(Failure::field("external_id", format!("write 1 to {MAX_EXTERNAL_ID_BYTES} bytes")));
+            return Err(Failure::field(
+                "external_id",
+                format!("write 1 to {MAX_EXTERNAL_ID_BYTES} bytes"),
+            ));
         }
         let (institution, asked) = (row.institution?, row.asked?);
         let around = self.surroundings(&institution, &asked).await?;
@@ -66,7 +84,11 @@ impl Intake {
         let effective_at = row.effective_at;
         let actor = caller.actor();
         let key = (institution, external_id);
-        let needs = Needs { imports: vec![key.clone()], numbers: 1, ..Needs::default() };
+        let needs = Needs {
+            imports: vec![key.clone()],
+            numbers: 1,
+            ..Needs::default()
+        };
         let queue = self.queue_of(&around);
         let default_cloud_team = self.default_cloud_team.clone();
         self.ledger
@@ -86,7 +108,10 @@ impl Intake {
                     now: work.now,
                 };
                 let request = blank.request();
-                let case = Case { request, grants: Vec::new() };
+                let case = Case {
+                    request,
+                    grants: Vec::new(),
+                };
                 let routing = routing(&around, &default_cloud_team);
                 let findings = verdict.findings.clone();
                 record(work, case, verdict.clone(), effective_at, &actor, &routing)?;
@@ -98,14 +123,36 @@ impl Intake {
     }
 }
 
-fn routing<'a>(around: &'a Surroundings, default_cloud_team: &'a domain::id::TeamId) -> Routing<'a> {
-    Routing { product: around.product.as_deref(), servers: &around.servers, default_cloud_team }
+fn routing<'a>(
+    around: &'a Surroundings,
+    default_cloud_team: &'a domain::id::TeamId,
+) -> Routing<'a> {
+    Routing {
+        product: around.product.as_deref(),
+        servers: &around.servers,
+        default_cloud_team,
+    }
 }
 
-fn record(work: &mut Work<'_>, mut case: Case, verdict: Verdict, effective_at: Option<Instant>, actor: &domain::access::Actor, routing: &Routing<'_>) -> Result<(), Failure> {
+fn record(
+    work: &mut Work<'_>,
+    mut case: Case,
+    verdict: Verdict,
+    effective_at: Option<Instant>,
+    actor: &domain::access::Actor,
+    routing: &Routing<'_>,
+) -> Result<(), Failure> {
     let effective_at = effective_at.unwrap_or(work.now).min(work.now);
     let mut mint = || GrantId(uuid::Uuid::now_v7());
-    let events = case.record_as_open(verdict, effective_at, actor, work.now, work.terms, routing, &mut mint)?;
+    let events = case.record_as_open(
+        verdict,
+        effective_at,
+        actor,
+        work.now,
+        work.terms,
+        routing,
+        &mut mint,
+    )?;
     case.request.version = 1;
     work.put_case(case, &events);
     Ok(())

@@ -35,30 +35,61 @@ fn resource(grant: &Grant) -> Resource<'_> {
 
 impl Intake {
     /// The grant `id`, when the caller may see it within `institution` (`None`: anywhere).
-    pub(crate) async fn find_grant(&self, caller: &Principal, institution: Option<&InstitutionId>, id: GrantId) -> Result<Grant, Failure> {
+    pub(crate) async fn find_grant(
+        &self,
+        caller: &Principal,
+        institution: Option<&InstitutionId>,
+        id: GrantId,
+    ) -> Result<Grant, Failure> {
         let missing = || Failure::not_found("GRANT_NOT_FOUND", "grant");
         let visible = Visibility::of(caller, Action::GrantRead);
         if visible.is_empty() {
-            return Err(Refusal::Forbidden { action: Action::GrantRead }.into());
+            return Err(Refusal::Forbidden {
+                action: Action::GrantRead,
+            }
+            .into());
         }
-        let found = self.ledger.store().grant(id).await.map_err(|error| store_failure(&error))?;
+        let found = self
+            .ledger
+            .store()
+            .grant(id)
+            .await
+            .map_err(|error| store_failure(&error))?;
         let grant = found.ok_or_else(missing)?;
         let here = institution.is_none_or(|institution| *institution == grant.institution);
-        if here && visible.shows(&resource(&grant)) { Ok(grant) } else { Err(missing()) }
+        if here && visible.shows(&resource(&grant)) {
+            Ok(grant)
+        } else {
+            Err(missing())
+        }
     }
 
     /// Runs `command` on a grant.
-    pub(crate) async fn move_grant(&self, call: Call, institution: Option<&InstitutionId>, id: GrantId, command: GrantCommand) -> Result<Grant, Failure> {
+    pub(crate) async fn move_grant(
+        &self,
+        call: Call,
+        institution: Option<&InstitutionId>,
+        id: GrantId,
+        command: GrantCommand,
+    ) -> Result<Grant, Failure> {
         authorize_role(&call.caller, call.action)?;
         let grant = self.find_grant(&call.caller, institution, id).await?;
         authorize(&call.caller, call.action, &resource(&grant))?;
         let request = grant.request;
-        let needs = Needs { cases: vec![request], replays: call.replay.clone().into_iter().collect(), ..Needs::default() };
+        let needs = Needs {
+            cases: vec![request],
+            replays: call.replay.clone().into_iter().collect(),
+            ..Needs::default()
+        };
         self.ledger
             .commit(needs, move |work| {
                 let mut case = work.case(request).ok_or_else(Failure::internal)?;
                 let find = |case: &domain::case::Case| {
-                    case.grants.iter().find(|grant| grant.id == id).cloned().ok_or_else(Failure::internal)
+                    case.grants
+                        .iter()
+                        .find(|grant| grant.id == id)
+                        .cloned()
+                        .ok_or_else(Failure::internal)
                 };
                 let before = find(&case)?;
                 if call.repeated(work)?.is_some() {
@@ -80,7 +111,12 @@ impl Intake {
 
     /// Reads the end that an extension asks for: a date ends at 24:00 in the institution's zone.
     pub(crate) fn read_until(&self, text: &str, zone: &Zone) -> Result<Instant, Failure> {
-        let wrong = || Failure::field("until", "write a date such as 2026-12-18 (through the end of that day) or an instant such as 2026-12-18T17:00:00Z");
+        let wrong = || {
+            Failure::field(
+                "until",
+                "write a date such as 2026-12-18 (through the end of that day) or an instant such as 2026-12-18T17:00:00Z",
+            )
+        };
         if let Ok(instant) = text.parse() {
             return Ok(instant);
         }
@@ -91,9 +127,18 @@ impl Intake {
 
 /// Only who has taken the work gives it back, or who administers.
 fn may_release(caller: &Principal, command: &GrantCommand, grant: &Grant) -> Result<(), Failure> {
-    let taken_by_other = grant.assignee.as_ref().is_some_and(|assignee| assignee.id != caller.id);
-    if matches!(command, GrantCommand::Release) && taken_by_other && !caller.has_role(Role::Administrator) {
-        return Err(Refusal::Forbidden { action: Action::GrantWork }.into());
+    let taken_by_other = grant
+        .assignee
+        .as_ref()
+        .is_some_and(|assignee| assignee.id != caller.id);
+    if matches!(command, GrantCommand::Release)
+        && taken_by_other
+        && !caller.has_role(Role::Administrator)
+    {
+        return Err(Refusal::Forbidden {
+            action: Action::GrantWork,
+        }
+        .into());
     }
     Ok(())
 }

@@ -13,19 +13,31 @@ use proto::error::Failure;
 
 use super::super::{
     Intake,
-    requests::{Answered, Call, Blank},
+    requests::{Answered, Blank, Call},
 };
 use crate::ledger::{Needs, store_failure};
 
 impl Intake {
     /// Saves a draft with the content of the grant `id`.
-    pub(crate) async fn renew_grant(&self, call: Call, institution: Option<&InstitutionId>, id: GrantId) -> Result<Case, Failure> {
+    pub(crate) async fn renew_grant(
+        &self,
+        call: Call,
+        institution: Option<&InstitutionId>,
+        id: GrantId,
+    ) -> Result<Case, Failure> {
         domain::access::authorize_role(&call.caller, Action::RequestCreate)?;
         let grant = self.find_grant(&call.caller, institution, id).await?;
-        let scope = Resource { institution: Some(&grant.institution), product: grant.product.as_ref(), teams: &[] };
+        let scope = Resource {
+            institution: Some(&grant.institution),
+            product: grant.product.as_ref(),
+            teams: &[],
+        };
         authorize(&call.caller, Action::RequestCreate, &scope)?;
         let store = self.ledger.store();
-        let old = store.case(grant.request).await.map_err(|error| store_failure(&error))?;
+        let old = store
+            .case(grant.request)
+            .await
+            .map_err(|error| store_failure(&error))?;
         let old = old.ok_or_else(Failure::internal)?;
         let mut asked = Asked {
             destinations: vec![grant.rule.destination.to_string()],
@@ -41,7 +53,11 @@ impl Intake {
         let around = self.surroundings(&grant.institution, &asked).await?;
         let queue = self.queue_of(&around);
         let request_id = RequestId(uuid::Uuid::now_v7());
-        let needs = Needs { replays: call.replay.clone().into_iter().collect(), numbers: 1, ..Needs::default() };
+        let needs = Needs {
+            replays: call.replay.clone().into_iter().collect(),
+            numbers: 1,
+            ..Needs::default()
+        };
         let stored = self
             .ledger
             .commit(needs, move |work| {
@@ -61,16 +77,25 @@ impl Intake {
                 };
                 let mut request = blank.request();
                 request.version = 1;
-                let case = Case { request, grants: Vec::new() };
+                let case = Case {
+                    request,
+                    grants: Vec::new(),
+                };
                 call.keep(work, &Answered::Request(request_id));
-                work.put_case(case.clone(), &[Event::new(EventType::RequestDrafted, &actor, work.now)]);
+                work.put_case(
+                    case.clone(),
+                    &[Event::new(EventType::RequestDrafted, &actor, work.now)],
+                );
                 Ok(Ok(case))
             })
             .await?;
         match stored {
             Ok(case) => Ok(case),
             Err(Answered::Request(id) | Answered::Grant(id, _) | Answered::Comment(id, _)) => {
-                let case = store.case(id).await.map_err(|error| store_failure(&error))?;
+                let case = store
+                    .case(id)
+                    .await
+                    .map_err(|error| store_failure(&error))?;
                 case.ok_or_else(Failure::internal)
             }
         }

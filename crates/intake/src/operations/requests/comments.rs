@@ -27,21 +27,45 @@ pub(crate) struct CommentPage {
 
 /// Whether the reader belongs to the house: support, cloud teams, auditors, administrators.
 fn is_of_the_house(caller: &Principal) -> bool {
-    [Role::Analyst, Role::Cloud, Role::Auditor, Role::Administrator].iter().any(|role| caller.has_role(*role))
+    [
+        Role::Analyst,
+        Role::Cloud,
+        Role::Auditor,
+        Role::Administrator,
+    ]
+    .iter()
+    .any(|role| caller.has_role(*role))
 }
 
 impl Intake {
     /// Adds a comment.
-    pub(crate) async fn create_comment(&self, call: Call, institution: Option<&InstitutionId>, reference: RequestRef, text: String, internal: bool) -> Result<Comment, Failure> {
+    pub(crate) async fn create_comment(
+        &self,
+        call: Call,
+        institution: Option<&InstitutionId>,
+        reference: RequestRef,
+        text: String,
+        internal: bool,
+    ) -> Result<Comment, Failure> {
         let case = self.authorized_case(&call, institution, reference).await?;
         if text.trim().is_empty() || text.len() > MAX_COMMENT_BYTES {
-            return Err(Failure::field("text", format!("write 1 to {MAX_COMMENT_BYTES} bytes")));
+            return Err(Failure::field(
+                "text",
+                format!("write 1 to {MAX_COMMENT_BYTES} bytes"),
+            ));
         }
         if internal && !is_of_the_house(&call.caller) {
-            return Err(Failure::field("internal", "only support and cloud teams write internal comments"));
+            return Err(Failure::field(
+                "internal",
+                "only support and cloud teams write internal comments",
+            ));
         }
         let (request, id) = (case.request.id, CommentId(uuid::Uuid::now_v7()));
-        let needs = Needs { cases: vec![request], replays: call.replay.clone().into_iter().collect(), ..Needs::default() };
+        let needs = Needs {
+            cases: vec![request],
+            replays: call.replay.clone().into_iter().collect(),
+            ..Needs::default()
+        };
         let outcome = self
             .ledger
             .commit(needs, move |work| {
@@ -76,25 +100,42 @@ impl Intake {
                     .comments(request, true, Some(before), 1)
                     .await
                     .map_err(|error| store_failure(&error))?;
-                found.into_iter().find(|comment| comment.id == id).ok_or_else(Failure::internal)
+                found
+                    .into_iter()
+                    .find(|comment| comment.id == id)
+                    .ok_or_else(Failure::internal)
             }
             Err(_) => Err(Failure::internal()),
         }
     }
 
     /// A page of the thread, oldest first.
-    pub(crate) async fn list_comments(&self, caller: &Principal, institution: Option<&InstitutionId>, reference: RequestRef, after: Option<CommentId>, limit: u32) -> Result<CommentPage, Failure> {
+    pub(crate) async fn list_comments(
+        &self,
+        caller: &Principal,
+        institution: Option<&InstitutionId>,
+        reference: RequestRef,
+        after: Option<CommentId>,
+        limit: u32,
+    ) -> Result<CommentPage, Failure> {
         domain::access::authorize_role(caller, Action::RequestRead)?;
         let case = self.find_case(caller, institution, reference).await?;
         let mut comments = self
             .ledger
             .store()
-            .comments(case.request.id, is_of_the_house(caller), after, limit.saturating_add(1))
+            .comments(
+                case.request.id,
+                is_of_the_house(caller),
+                after,
+                limit.saturating_add(1),
+            )
             .await
             .map_err(|error| store_failure(&error))?;
         let more = comments.len() > limit as usize;
         comments.truncate(limit as usize);
-        let next = more.then(|| comments.last().map(|comment| comment.id)).flatten();
+        let next = more
+            .then(|| comments.last().map(|comment| comment.id))
+            .flatten();
         Ok(CommentPage { comments, next })
     }
 }

@@ -51,7 +51,15 @@ pub(crate) struct Blank<'a> {
 impl Blank<'_> {
     /// A request that nothing has happened to yet: version 0, a draft.
     pub(crate) fn request(self) -> Request {
-        let Self { id, number, around, queue, asked, requester, now } = self;
+        let Self {
+            id,
+            number,
+            around,
+            queue,
+            asked,
+            requester,
+            now,
+        } = self;
         Request {
             id,
             number,
@@ -81,27 +89,46 @@ impl Blank<'_> {
 impl Intake {
     /// The queue that a request of this product lands in (H1).
     pub(crate) fn queue_of(&self, around: &Surroundings) -> TeamId {
-        around.product.as_ref().map_or_else(|| self.cross_product_team.clone(), |product| product.support_team.clone())
+        around.product.as_ref().map_or_else(
+            || self.cross_product_team.clone(),
+            |product| product.support_team.clone(),
+        )
     }
 
     /// Asks for access.
-    pub(crate) async fn create_request(&self, call: Call, new: NewRequest) -> Result<Created, Failure> {
+    pub(crate) async fn create_request(
+        &self,
+        call: Call,
+        new: NewRequest,
+    ) -> Result<Created, Failure> {
         let product: Option<ProductId> = new.asked.product.parse().ok();
-        let resource = Resource { institution: Some(&new.institution), product: product.as_ref(), teams: &[] };
+        let resource = Resource {
+            institution: Some(&new.institution),
+            product: product.as_ref(),
+            teams: &[],
+        };
         authorize(&call.caller, Action::RequestCreate, &resource)?;
         let around = match self.surroundings(&new.institution, &new.asked).await {
             // A draft may name a product that is not there (yet): submitting will say so.
             Err(failure) if new.draft && failure.reason == "PRODUCT_NOT_FOUND" => {
-                let unnamed = Asked { product: String::new(), ..new.asked.clone() };
+                let unnamed = Asked {
+                    product: String::new(),
+                    ..new.asked.clone()
+                };
                 self.surroundings(&new.institution, &unnamed).await?
             }
             other => other?,
         };
-        let verdict = if new.draft && !new.validate_only { None } else { Some(self.judge(&new.asked, &around).await?) };
+        let verdict = if new.draft && !new.validate_only {
+            None
+        } else {
+            Some(self.judge(&new.asked, &around).await?)
+        };
         match verdict {
-            Some(verdict) if new.validate_only => {
-                Ok(Created::Judged { verdict, zone: around.institution.time_zone.clone() })
-            }
+            Some(verdict) if new.validate_only => Ok(Created::Judged {
+                verdict,
+                zone: around.institution.time_zone.clone(),
+            }),
             Some(verdict) if verdict.accepted().is_err() => {
                 if let Some(case) = self.answered_before(&call).await? {
                     return Ok(Created::Stored(Box::new(case)));
@@ -113,12 +140,25 @@ impl Intake {
         }
     }
 
-    async fn store_request(&self, call: Call, asked: Asked, around: Surroundings, verdict: Option<Verdict>) -> Result<Created, Failure> {
+    async fn store_request(
+        &self,
+        call: Call,
+        asked: Asked,
+        around: Surroundings,
+        verdict: Option<Verdict>,
+    ) -> Result<Created, Failure> {
         let id = RequestId(uuid::Uuid::now_v7());
         let queue = self.queue_of(&around);
         let default_cloud_team = self.default_cloud_team.clone();
-        let needs = Needs { replays: call.replay.clone().into_iter().collect(), numbers: 1, ..Needs::default() };
-        let command = verdict.map(|verdict| RequestCommand::Submit { verdict, queue: queue.clone() });
+        let needs = Needs {
+            replays: call.replay.clone().into_iter().collect(),
+            numbers: 1,
+            ..Needs::default()
+        };
+        let command = verdict.map(|verdict| RequestCommand::Submit {
+            verdict,
+            queue: queue.clone(),
+        });
         let stored = self
             .ledger
             .commit(needs, move |work| {
@@ -137,16 +177,25 @@ impl Intake {
                     now: work.now,
                 };
                 let request = blank.request();
-                let mut case = Case { request, grants: Vec::new() };
+                let mut case = Case {
+                    request,
+                    grants: Vec::new(),
+                };
                 let events = match &command {
                     None => {
                         case.request.version = 1;
                         vec![Event::new(EventType::RequestDrafted, &actor, work.now)]
                     }
                     Some(command) => {
-                        let routing = Routing { product: None, servers: &[], default_cloud_team: &default_cloud_team };
+                        let routing = Routing {
+                            product: None,
+                            servers: &[],
+                            default_cloud_team: &default_cloud_team,
+                        };
                         let mut mint = || GrantId(uuid::Uuid::now_v7());
-                        case.command_request(command, &actor, work.now, work.terms, &routing, &mut mint)?
+                        case.command_request(
+                            command, &actor, work.now, work.terms, &routing, &mut mint,
+                        )?
                     }
                 };
                 call.keep(work, &Answered::Request(id));
@@ -157,8 +206,14 @@ impl Intake {
         match stored {
             Ok(case) => Ok(Created::Stored(Box::new(case))),
             Err(Answered::Request(id) | Answered::Grant(id, _) | Answered::Comment(id, _)) => {
-                let case = self.ledger.store().case(id).await.map_err(|error| store_failure(&error))?;
-                case.map(|case| Created::Stored(Box::new(case))).ok_or_else(Failure::internal)
+                let case = self
+                    .ledger
+                    .store()
+                    .case(id)
+                    .await
+                    .map_err(|error| store_failure(&error))?;
+                case.map(|case| Created::Stored(Box::new(case)))
+                    .ok_or_else(Failure::internal)
             }
         }
     }

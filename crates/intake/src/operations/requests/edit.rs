@@ -32,7 +32,11 @@ const FIELDS: [&str; 12] = [
 ///
 /// # Errors
 /// `FIELD_MASK_INVALID` with every unknown name.
-pub(crate) fn merge(old: &Asked, new: Asked, mask: &[String]) -> Result<(Asked, Vec<String>), Failure> {
+pub(crate) fn merge(
+    old: &Asked,
+    new: Asked,
+    mask: &[String],
+) -> Result<(Asked, Vec<String>), Failure> {
     if mask.is_empty() {
         return Ok((new, FIELDS.map(str::to_owned).to_vec()));
     }
@@ -42,11 +46,17 @@ pub(crate) fn merge(old: &Asked, new: Asked, mask: &[String]) -> Result<(Asked, 
         .map(|name| Violation {
             field: "update_mask".into(),
             code: "FIELD_MASK_INVALID".into(),
-            detail: format!("'{name}' is no field of what is asked for; write some of {}", FIELDS.join(", ")),
+            detail: format!(
+                "'{name}' is no field of what is asked for; write some of {}",
+                FIELDS.join(", ")
+            ),
         })
         .collect();
     if !wrong.is_empty() {
-        return Err(Failure { reason: "FIELD_MASK_INVALID".into(), ..Failure::fields(wrong) });
+        return Err(Failure {
+            reason: "FIELD_MASK_INVALID".into(),
+            ..Failure::fields(wrong)
+        });
     }
     let mut merged = old.clone();
     for name in mask {
@@ -70,32 +80,65 @@ pub(crate) fn merge(old: &Asked, new: Asked, mask: &[String]) -> Result<(Asked, 
 
 impl Intake {
     /// Edits a draft, or a request that waits for information.
-    pub(crate) async fn update_request(&self, call: Call, institution: Option<&InstitutionId>, reference: RequestRef, asked: Asked, mask: &[String]) -> Result<Case, Failure> {
+    pub(crate) async fn update_request(
+        &self,
+        call: Call,
+        institution: Option<&InstitutionId>,
+        reference: RequestRef,
+        asked: Asked,
+        mask: &[String],
+    ) -> Result<Case, Failure> {
         let case = self.authorized_case(&call, institution, reference).await?;
         let (asked, fields) = merge(&case.request.asked, asked, mask)?;
         let product = match asked.product.parse() {
-            Ok(id) if !asked.cross_product => self.catalogue.product(&id).await?.map(|product| product.id.clone()),
+            Ok(id) if !asked.cross_product => self
+                .catalogue
+                .product(&id)
+                .await?
+                .map(|product| product.id.clone()),
             _ => None,
         };
-        let command = RequestCommand::Edit { asked: Box::new(asked), product, fields };
+        let command = RequestCommand::Edit {
+            asked: Box::new(asked),
+            product,
+            fields,
+        };
         self.run_request(call, &case, command, None).await
     }
 
     /// Submits a draft.
-    pub(crate) async fn submit_request(&self, call: Call, institution: Option<&InstitutionId>, reference: RequestRef) -> Result<Case, Failure> {
+    pub(crate) async fn submit_request(
+        &self,
+        call: Call,
+        institution: Option<&InstitutionId>,
+        reference: RequestRef,
+    ) -> Result<Case, Failure> {
         let case = self.authorized_case(&call, institution, reference).await?;
         if let Some(case) = self.answered_before(&call).await? {
             return Ok(case);
         }
         call.check_etag(case.request.version)?;
-        let around = self.surroundings(&case.request.institution, &case.request.asked).await?;
+        let around = self
+            .surroundings(&case.request.institution, &case.request.asked)
+            .await?;
         let verdict = self.judge(&case.request.asked, &around).await?;
-        let command = RequestCommand::Submit { verdict, queue: self.queue_of(&around) };
+        let command = RequestCommand::Submit {
+            verdict,
+            queue: self.queue_of(&around),
+        };
         self.run_request(call, &case, command, None).await
     }
 
     /// Answers the open question; edits come along and the whole is judged again.
-    pub(crate) async fn respond_to_question(&self, call: Call, institution: Option<&InstitutionId>, reference: RequestRef, answer: String, asked: Option<Asked>, mask: &[String]) -> Result<Case, Failure> {
+    pub(crate) async fn respond_to_question(
+        &self,
+        call: Call,
+        institution: Option<&InstitutionId>,
+        reference: RequestRef,
+        answer: String,
+        asked: Option<Asked>,
+        mask: &[String],
+    ) -> Result<Case, Failure> {
         let case = self.authorized_case(&call, institution, reference).await?;
         if let Some(case) = self.answered_before(&call).await? {
             return Ok(case);
@@ -105,12 +148,23 @@ impl Intake {
             Some(asked) if !mask.is_empty() => merge(&case.request.asked, asked, mask)?,
             _ => (case.request.asked.clone(), Vec::new()),
         };
-        if case.request.state == RequestState::InfoNeeded && answer.trim().is_empty() && fields.is_empty() {
-            return Err(Failure::field("answer", "write an answer, or change the fields that the question is about"));
+        if case.request.state == RequestState::InfoNeeded
+            && answer.trim().is_empty()
+            && fields.is_empty()
+        {
+            return Err(Failure::field(
+                "answer",
+                "write an answer, or change the fields that the question is about",
+            ));
         }
         let around = self.surroundings(&case.request.institution, &asked).await?;
         let verdict = self.judge(&asked, &around).await?;
-        let command = RequestCommand::Respond { answer, asked: Box::new(asked), fields, verdict };
+        let command = RequestCommand::Respond {
+            answer,
+            asked: Box::new(asked),
+            fields,
+            verdict,
+        };
         self.run_request(call, &case, command, None).await
     }
 }

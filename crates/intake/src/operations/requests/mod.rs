@@ -139,11 +139,19 @@ pub(crate) struct Surroundings {
 
 impl Intake {
     /// The case that `reference` names, when the caller may see it within `institution` (`None`: anywhere).
-    pub(crate) async fn find_case(&self, caller: &Principal, institution: Option<&InstitutionId>, reference: RequestRef) -> Result<Case, Failure> {
+    pub(crate) async fn find_case(
+        &self,
+        caller: &Principal,
+        institution: Option<&InstitutionId>,
+        reference: RequestRef,
+    ) -> Result<Case, Failure> {
         let missing = || Failure::not_found("REQUEST_NOT_FOUND", "request");
         let visible = Visibility::of(caller, Action::RequestRead);
         if visible.is_empty() {
-            return Err(Refusal::Forbidden { action: Action::RequestRead }.into());
+            return Err(Refusal::Forbidden {
+                action: Action::RequestRead,
+            }
+            .into());
         }
         let store = self.ledger.store();
         let id = match reference {
@@ -154,25 +162,50 @@ impl Intake {
                 .map_err(|error| store_failure(&error))?
                 .ok_or_else(missing)?,
         };
-        let case = store.case(id).await.map_err(|error| store_failure(&error))?.ok_or_else(missing)?;
+        let case = store
+            .case(id)
+            .await
+            .map_err(|error| store_failure(&error))?
+            .ok_or_else(missing)?;
         let teams = teams_of(&case);
         let resource = resource(&case, &teams);
         let here = institution.is_none_or(|institution| *institution == case.request.institution);
-        if here && visible.shows(&resource) { Ok(case) } else { Err(missing()) }
+        if here && visible.shows(&resource) {
+            Ok(case)
+        } else {
+            Err(missing())
+        }
     }
 
     /// The same, and the caller may do what it calls for.
-    pub(crate) async fn authorized_case(&self, call: &Call, institution: Option<&InstitutionId>, reference: RequestRef) -> Result<Case, Failure> {
+    pub(crate) async fn authorized_case(
+        &self,
+        call: &Call,
+        institution: Option<&InstitutionId>,
+        reference: RequestRef,
+    ) -> Result<Case, Failure> {
         authorize_role(&call.caller, call.action)?;
         let case = self.find_case(&call.caller, institution, reference).await?;
-        authorize(&call.caller, call.action, &resource(&case, &teams_of(&case)))?;
+        authorize(
+            &call.caller,
+            call.action,
+            &resource(&case, &teams_of(&case)),
+        )?;
         Ok(case)
     }
 
     /// What the catalogue says around a request; a product that it does not know is an error.
-    pub(crate) async fn surroundings(&self, institution: &InstitutionId, asked: &Asked) -> Result<Surroundings, Failure> {
+    pub(crate) async fn surroundings(
+        &self,
+        institution: &InstitutionId,
+        asked: &Asked,
+    ) -> Result<Surroundings, Failure> {
         let missing = || Failure::not_found("INSTITUTION_NOT_FOUND", "institution");
-        let institution = self.catalogue.institution(institution).await?.ok_or_else(missing)?;
+        let institution = self
+            .catalogue
+            .institution(institution)
+            .await?
+            .ok_or_else(missing)?;
         let product = match asked.product.parse() {
             Ok(id) if !asked.cross_product => {
                 let missing = || Failure::not_found("PRODUCT_NOT_FOUND", "product of that id");
@@ -181,11 +214,19 @@ impl Intake {
             _ => None,
         };
         let servers = self.catalogue.servers(&institution.id).await?;
-        Ok(Surroundings { institution, product, servers })
+        Ok(Surroundings {
+            institution,
+            product,
+            servers,
+        })
     }
 
     /// Asks validation. The overlap candidates come from a read snapshot: overlap is advice (design decision D4).
-    pub(crate) async fn judge(&self, asked: &Asked, around: &Surroundings) -> Result<Verdict, Failure> {
+    pub(crate) async fn judge(
+        &self,
+        asked: &Asked,
+        around: &Surroundings,
+    ) -> Result<Verdict, Failure> {
         let now = self.now();
         let (entries, _) = read_destinations("destinations", &asked.destinations);
         let destinations: Vec<_> = entries.into_iter().map(|entry| entry.destination).collect();
@@ -194,7 +235,12 @@ impl Intake {
         } else {
             self.ledger
                 .store()
-                .live_grants(&around.institution.id, &destinations, now, OVERLAP_CANDIDATES)
+                .live_grants(
+                    &around.institution.id,
+                    &destinations,
+                    now,
+                    OVERLAP_CANDIDATES,
+                )
                 .await
                 .map_err(|error| store_failure(&error))?
         };
@@ -215,9 +261,14 @@ impl Intake {
 
     /// The answer to a call that is a repeat, before anything expensive is done for it.
     pub(crate) async fn answered_before(&self, call: &Call) -> Result<Option<Case>, Failure> {
-        let Some(key) = &call.replay else { return Ok(None) };
+        let Some(key) = &call.replay else {
+            return Ok(None);
+        };
         let store = self.ledger.store();
-        let found = store.replay(key).await.map_err(|error| store_failure(&error))?;
+        let found = store
+            .replay(key)
+            .await
+            .map_err(|error| store_failure(&error))?;
         match read_answer(replay::check(found.as_ref(), &call.body_mac)?)? {
             Some(Answered::Request(id) | Answered::Grant(id, _) | Answered::Comment(id, _)) => {
                 store.case(id).await.map_err(|error| store_failure(&error))
@@ -227,10 +278,20 @@ impl Intake {
     }
 
     /// Runs `command` on the request of `case` in the ledger.
-    pub(crate) async fn run_request(&self, call: Call, case: &Case, command: RequestCommand, around: Option<Surroundings>) -> Result<Case, Failure> {
+    pub(crate) async fn run_request(
+        &self,
+        call: Call,
+        case: &Case,
+        command: RequestCommand,
+        around: Option<Surroundings>,
+    ) -> Result<Case, Failure> {
         let id = case.request.id;
         let default_cloud_team = self.default_cloud_team.clone();
-        let needs = Needs { cases: vec![id], replays: call.replay.clone().into_iter().collect(), ..Needs::default() };
+        let needs = Needs {
+            cases: vec![id],
+            replays: call.replay.clone().into_iter().collect(),
+            ..Needs::default()
+        };
         self.ledger
             .commit(needs, move |work| {
                 let mut case = work.case(id).ok_or_else(Failure::internal)?;
@@ -241,11 +302,20 @@ impl Intake {
                 may_release(&call.caller, &command, &case)?;
                 let routing = Routing {
                     product: around.as_ref().and_then(|around| around.product.as_deref()),
-                    servers: around.as_ref().map_or(&[], |around| around.servers.as_slice()),
+                    servers: around
+                        .as_ref()
+                        .map_or(&[], |around| around.servers.as_slice()),
                     default_cloud_team: &default_cloud_team,
                 };
                 let mut mint = || GrantId(uuid::Uuid::now_v7());
-                let events = case.command_request(&command, &call.caller.actor(), work.now, work.terms, &routing, &mut mint)?;
+                let events = case.command_request(
+                    &command,
+                    &call.caller.actor(),
+                    work.now,
+                    work.terms,
+                    &routing,
+                    &mut mint,
+                )?;
                 call.keep(work, &Answered::Request(id));
                 work.put_case(case.clone(), &events);
                 Ok(case)
@@ -256,10 +326,19 @@ impl Intake {
 
 /// Only who has taken a request gives it back, or who administers.
 fn may_release(caller: &Principal, command: &RequestCommand, case: &Case) -> Result<(), Failure> {
-    let taken_by_other =
-        case.request.assignee.as_ref().is_some_and(|assignee| assignee.id != caller.id);
-    if matches!(command, RequestCommand::Release) && taken_by_other && !caller.has_role(Role::Administrator) {
-        return Err(Refusal::Forbidden { action: Action::RequestReview }.into());
+    let taken_by_other = case
+        .request
+        .assignee
+        .as_ref()
+        .is_some_and(|assignee| assignee.id != caller.id);
+    if matches!(command, RequestCommand::Release)
+        && taken_by_other
+        && !caller.has_role(Role::Administrator)
+    {
+        return Err(Refusal::Forbidden {
+            action: Action::RequestReview,
+        }
+        .into());
     }
     Ok(())
 }

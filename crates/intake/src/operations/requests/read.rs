@@ -38,7 +38,14 @@ pub(crate) struct Timeline {
 
 impl Intake {
     /// A page of the timeline, oldest first, after `after`.
-    pub(crate) async fn timeline(&self, caller: &Principal, institution: Option<&InstitutionId>, reference: RequestRef, after: u64, limit: u32) -> Result<Timeline, Failure> {
+    pub(crate) async fn timeline(
+        &self,
+        caller: &Principal,
+        institution: Option<&InstitutionId>,
+        reference: RequestRef,
+        after: u64,
+        limit: u32,
+    ) -> Result<Timeline, Failure> {
         domain::access::authorize_role(caller, Action::RequestRead)?;
         let case = self.find_case(caller, institution, reference).await?;
         let subject = case.request.id.to_string();
@@ -50,9 +57,18 @@ impl Intake {
             .map_err(|error| store_failure(&error))?;
         let more = events.len() > limit as usize;
         events.truncate(limit as usize);
-        let next = more.then(|| events.last().map(|event| event.sequence)).flatten();
-        let lines = events.iter().map(|event| line(event, &case.request.zone)).collect();
-        Ok(Timeline { lines, next, ahead: ahead(&case) })
+        let next = more
+            .then(|| events.last().map(|event| event.sequence))
+            .flatten();
+        let lines = events
+            .iter()
+            .map(|event| line(event, &case.request.zone))
+            .collect();
+        Ok(Timeline {
+            lines,
+            next,
+            ahead: ahead(&case),
+        })
     }
 }
 
@@ -62,15 +78,33 @@ fn line(stored: &StoredEvent, zone: &Zone) -> TimelineLine {
     let event: Option<Event> = serde_json::from_slice(&stored.details).ok();
     let (actor, summary) = match &event {
         Some(event) => (event.actor.clone(), summary(event, zone)),
-        None => (Actor { id: String::new(), display_name: "erased".into() }, stored.kind.summary().to_owned()),
+        None => (
+            Actor {
+                id: String::new(),
+                display_name: "erased".into(),
+            },
+            stored.kind.summary().to_owned(),
+        ),
     };
-    TimelineLine { sequence: stored.sequence, kind: stored.kind, at: stored.at, in_words, actor, summary, grant: stored.grant }
+    TimelineLine {
+        sequence: stored.sequence,
+        kind: stored.kind,
+        at: stored.at,
+        in_words,
+        actor,
+        summary,
+        grant: stored.grant,
+    }
 }
 
 fn summary(event: &Event, zone: &Zone) -> String {
     let mut text = event.kind.summary().to_owned();
     let details = &event.details;
-    if let Some(queue) = details.queue.as_ref().filter(|_| event.kind == EventType::RequestTransferred) {
+    if let Some(queue) = details
+        .queue
+        .as_ref()
+        .filter(|_| event.kind == EventType::RequestTransferred)
+    {
         text.push_str(&format!(" ({queue})"));
     }
     if let Some(until) = details.until {
@@ -98,7 +132,12 @@ fn summary(event: &Event, zone: &Zone) -> String {
 /// What the clock will do next, in one sentence; empty when nothing stands.
 fn ahead(case: &Case) -> String {
     let zone = &case.request.zone;
-    let request = case.request.next_deadline().map(|deadline| (deadline, "the request lapses unless the question is answered"));
+    let request = case.request.next_deadline().map(|deadline| {
+        (
+            deadline,
+            "the request lapses unless the question is answered",
+        )
+    });
     let grants = case.grants.iter().filter_map(|grant| {
         let what = |class| match (class, grant.state) {
             (Class::Start, _) => "the work is handed to the cloud team",
@@ -106,7 +145,9 @@ fn ahead(case: &Case) -> String {
             (Class::End, _) => "the access would end before it was opened",
             (Class::Alarm, _) => "the closure is overdue unless it is confirmed",
         };
-        grant.next_deadline().map(|deadline| (deadline, what(deadline.class)))
+        grant
+            .next_deadline()
+            .map(|deadline| (deadline, what(deadline.class)))
     });
     request
         .into_iter()

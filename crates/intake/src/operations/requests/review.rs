@@ -14,25 +14,57 @@ use crate::ledger::store_failure;
 
 impl Intake {
     /// A move that needs no verdict.
-    pub(crate) async fn move_request(&self, call: Call, institution: Option<&InstitutionId>, reference: RequestRef, command: RequestCommand) -> Result<Case, Failure> {
+    pub(crate) async fn move_request(
+        &self,
+        call: Call,
+        institution: Option<&InstitutionId>,
+        reference: RequestRef,
+        command: RequestCommand,
+    ) -> Result<Case, Failure> {
         let case = self.authorized_case(&call, institution, reference).await?;
         self.run_request(call, &case, command, None).await
     }
 
     /// Moves a request to another team's queue; the team must be one that a product or server names.
-    pub(crate) async fn transfer_request(&self, call: Call, institution: Option<&InstitutionId>, reference: RequestRef, queue: &str, reason: String) -> Result<Case, Failure> {
+    pub(crate) async fn transfer_request(
+        &self,
+        call: Call,
+        institution: Option<&InstitutionId>,
+        reference: RequestRef,
+        queue: &str,
+        reason: String,
+    ) -> Result<Case, Failure> {
         let case = self.authorized_case(&call, institution, reference).await?;
-        let known = self.ledger.store().teams().await.map_err(|error| store_failure(&error))?;
+        let known = self
+            .ledger
+            .store()
+            .teams()
+            .await
+            .map_err(|error| store_failure(&error))?;
         let queue = known
             .into_iter()
             .chain([self.cross_product_team.clone()])
             .find(|team| team.as_str() == queue)
-            .ok_or_else(|| Failure::not_found("TEAM_NOT_FOUND", "team of that id in the catalogue"))?;
-        self.run_request(call, &case, RequestCommand::Transfer { queue, reason }, None).await
+            .ok_or_else(|| {
+                Failure::not_found("TEAM_NOT_FOUND", "team of that id in the catalogue")
+            })?;
+        self.run_request(
+            call,
+            &case,
+            RequestCommand::Transfer { queue, reason },
+            None,
+        )
+        .await
     }
 
     /// Approves: judged again, then one grant a destination.
-    pub(crate) async fn approve_request(&self, call: Call, institution: Option<&InstitutionId>, reference: RequestRef, note: String) -> Result<Case, Failure> {
+    pub(crate) async fn approve_request(
+        &self,
+        call: Call,
+        institution: Option<&InstitutionId>,
+        reference: RequestRef,
+        note: String,
+    ) -> Result<Case, Failure> {
         let case = self.authorized_case(&call, institution, reference).await?;
         if let Some(case) = self.answered_before(&call).await? {
             return Ok(case);
@@ -44,7 +76,10 @@ impl Intake {
             self.judge(asked, &around).await?
         } else {
             // The move is refused for its state; a verdict would only hide that.
-            domain::request::Verdict { reading: case.request.reading.clone(), findings: Vec::new() }
+            domain::request::Verdict {
+                reading: case.request.reading.clone(),
+                findings: Vec::new(),
+            }
         };
         let command = RequestCommand::Approve { note, verdict };
         self.run_request(call, &case, command, Some(around)).await

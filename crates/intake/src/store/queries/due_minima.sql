@@ -10,4 +10,3 @@ union all
 select 2 as source, classes.class, (
     select min(due_at_us) from requests where due_class = classes.class and due_at_us is not null
 ) as due_at_us from (select 0 as class union all select 1 union all select 2) as classes
-order by class, source

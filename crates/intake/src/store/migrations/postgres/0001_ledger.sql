@@ -50,6 +50,7 @@ create index requests_queue on requests (queue)
     where state in ('submitted', 'in_review', 'info_needed', 'approved', 'implementing');
 create index requests_due on requests (due_class, due_at_us, id) where due_at_us is not null;
 
+-- A herd of deadlines leaves a dead row each, and dead entries at the front of the due indexes: vacuumed early.
 create table grants (
     id uuid primary key,
     request_id uuid not null,
@@ -78,7 +79,7 @@ create table grants (
     due_at_us bigint,
     -- Assignee, note and asked extension; null when there is none.
     words bytea
-);
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 create index grants_request on grants (request_id, id);
 create index grants_institution on grants (institution, id);
 create index grants_live on grants (institution, destination) where state = 'active';

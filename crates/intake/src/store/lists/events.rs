@@ -1,0 +1,120 @@
+//! The clauses of a page of events, and along which index it is looked for.
+//!
+//! Role: as [`super`], for the log. Failure story: none.
+
+use domain::{
+    access::Visibility,
+    id::{InstitutionId, ProductId, TeamId},
+};
+
+use super::{Clauses, Shown, any_of, compare, equal, visible};
+use crate::store::EventFilter;
+
+/// How a page of events is looked for.
+pub(in crate::store) enum Walk<'a> {
+    /// Along the log.
+    Log,
+    /// Along the log of one institution.
+    Institution(&'a InstitutionId),
+    /// Along one subject: its sequences rise with the positions.
+    Subject(&'a str),
+}
+
+/// The shortest walk for the filter and the reader.
+pub(in crate::store) fn walk<'a>(filter: &'a EventFilter, sees: &'a Visibility) -> Walk<'a> {
+    if let Some(subject) = &filter.subject {
+        return Walk::Subject(subject);
+    }
+    let alone = !sees.all && sees.products.is_empty() && sees.teams.is_empty();
+    match (filter.institutions.as_slice(), sees.institutions.as_slice()) {
+        ([one], _) => Walk::Institution(one),
+        ([], [one]) if alone => Walk::Institution(one),
+        _ => Walk::Log,
+    }
+}
+
+/// Whether the walk meets events that are not shown: then the look has to be bounded.
+pub(in crate::store) fn is_selective(filter: &EventFilter, sees: &Visibility) -> bool {
+    let all_on_the_way = match walk(filter, sees) {
+        Walk::Log => sees.all && filter.institutions.is_empty(),
+        Walk::Institution(one) => sees.all || sees.institutions.contains(one),
+        Walk::Subject(_) => false,
+    };
+    !all_on_the_way
+        || !filter.types.is_empty()
+        || !filter.products.is_empty()
+        || !filter.teams.is_empty()
+        || filter.emergency_only
+}
+
+/// Events after `after` up to `until`, in position order.
+pub(in crate::store) fn events(
+    query: &mut impl Clauses,
+    (after, until): (u64, u64),
+    filter: &EventFilter,
+    sees: &Visibility,
+    limit: u32,
+) {
+    let walk = walk(filter, sees);
+    let order = match walk {
+        Walk::Log => "position",
+        Walk::Institution(institution) => {
+            equal(query, "institution", Some(institution.as_str()));
+            "position"
+        }
+        Walk::Subject(subject) => {
+            equal(query, "subject", Some(subject));
+            "sequence"
+        }
+    };
+    compare(query, "position >", i64::try_from(after).ok());
+    compare(query, "position <=", i64::try_from(until).ok());
+    any_of(
+        query,
+        "institution",
+        filter.institutions.iter().map(InstitutionId::as_str),
+    );
+    any_of(
+        query,
+        "product",
+        filter.products.iter().map(ProductId::as_str),
+    );
+    any_of(query, "team", filter.teams.iter().map(TeamId::as_str));
+    if filter.emergency_only {
+        query.sql(" and emergency");
+    }
+    types(query, &filter.types);
+    visible(
+        query,
+        sees,
+        &Shown {
+            institution: "institution",
+            product: "product",
+            teams: &[("team", "")],
+        },
+    );
+    query.sql(&format!(" order by {order} limit {limit}"));
+}
+
+fn types(query: &mut impl Clauses, types: &[String]) {
+    if types.is_empty() {
+        return;
+    }
+    query.sql(" and (false");
+    for kind in types {
+        match kind.strip_suffix('*') {
+            Some(prefix) => {
+                query.sql(&format!(
+                    " or substr(type, 1, {}) = ",
+                    prefix.chars().count()
+                ));
+                query.text(prefix);
+            }
+            None => {
+                query.sql(" or type = ");
+                query.text(kind);
+            }
+        }
+    }
+    query.sql(")");
+}
