@@ -9,8 +9,8 @@
 )]
 
 mod cases;
-mod cluster;
 mod due;
+mod filters;
 mod lists;
 mod log;
 mod planner;
@@ -18,7 +18,7 @@ mod rest;
 mod values;
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicU32, Ordering},
 };
 
@@ -64,10 +64,15 @@ impl Place {
 
     fn postgres() -> Self {
         static SCHEMAS: AtomicU32 = AtomicU32::new(0);
+        static DATABASE: OnceLock<String> = OnceLock::new();
+        let url = DATABASE.get_or_init(|| {
+            let server = private_postgres::server().unwrap();
+            server.fresh_database().unwrap()
+        });
         let schema = format!("contract_{}", SCHEMAS.fetch_add(1, Ordering::Relaxed));
         // A schema is part of the program elsewhere; here each test has its own.
         Self::new(|_| StoreLocation::Postgres {
-            url: cluster::url(),
+            url: url.clone(),
             schema: schema.leak(),
         })
     }
@@ -178,10 +183,10 @@ contract! {
     lists::nobody_is_shown_what_is_not_theirs,
     lists::pages_neither_repeat_nor_miss_while_rows_come,
     lists::queues_put_emergencies_first_then_the_promise,
-    lists::filters_of_requests_narrow,
-    lists::filters_of_grants_narrow,
-    lists::an_address_is_found_in_networks_however_far_down,
-    lists::live_grants_are_live,
+    filters::filters_of_requests_narrow,
+    filters::filters_of_grants_narrow,
+    filters::an_address_is_found_in_networks_however_far_down,
+    filters::live_grants_are_live,
     rest::a_repeat_finds_its_answer_until_it_is_forgotten,
     rest::duplicates_are_named,
     rest::the_catalogue_is_stored_whole,

@@ -10,7 +10,6 @@
     reason = "a test may stop at the first surprise"
 )]
 
-mod cluster;
 mod delivery;
 mod owners;
 mod stage;
@@ -60,16 +59,20 @@ async fn sqlite_keeps_the_contract() {
 
 #[tokio::test]
 async fn postgres_keeps_the_contract() {
-    let cluster = cluster::Cluster::start().await;
-    let url = cluster.url();
+    let url = private_postgres::server()
+        .unwrap()
+        .fresh_database()
+        .unwrap();
     let fresh = async |name: &str| PostgresStore::open(&url, name).await.unwrap();
     run_all!(fresh);
 }
 
 #[tokio::test]
 async fn replicas_may_start_together() {
-    let cluster = cluster::Cluster::start().await;
-    let url = cluster.url();
+    let url = private_postgres::server()
+        .unwrap()
+        .fresh_database()
+        .unwrap();
     let opened = futures::future::join_all(
         (0..4).map(|_| async { PostgresStore::open(&url, "notification").await.map(|_| ()) }),
     )

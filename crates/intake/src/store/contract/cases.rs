@@ -97,7 +97,7 @@ pub(super) async fn a_changed_case_keeps_what_did_not_change(place: Place) {
     for (request, grant) in changed.changed_requests.iter().zip(&changed.changed_grants) {
         let case = store.case(request.id).await.unwrap().unwrap();
         assert_eq!(case.request, *request);
-        assert_eq!(case.grants, [grant.clone()]);
+        assert_eq!(case.grants, std::slice::from_ref(grant));
     }
     assert_eq!(store.earliest_due().await.unwrap(), None);
 }

@@ -161,7 +161,10 @@ pub(super) async fn the_catalogue_is_stored_whole(place: Place) {
     );
     let mut transaction = store.begin().await.unwrap();
     assert_eq!(
-        transaction.load_institutions(&[a.clone()]).await.unwrap(),
+        transaction
+            .load_institutions(std::slice::from_ref(&a))
+            .await
+            .unwrap(),
         [institution("a", 1)]
     );
     assert_eq!(
@@ -312,7 +315,10 @@ pub(super) async fn keys_are_found_by_their_secret_and_live_until_revoked(place:
         .unwrap();
     transaction.commit().await.unwrap();
     let mut transaction = store.begin().await.unwrap();
-    assert_eq!(transaction.load_live_keys().await.unwrap(), [one.clone()]);
+    assert_eq!(
+        transaction.load_live_keys().await.unwrap(),
+        std::slice::from_ref(&one)
+    );
     drop(transaction);
     assert_eq!(
         store.keys(None, 2).await.unwrap(),
