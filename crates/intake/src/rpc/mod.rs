@@ -8,8 +8,10 @@ mod catalogue;
 mod grants;
 mod keys;
 mod ledger;
+mod request_parts;
 mod requests;
 mod routes;
+mod thread;
 
 use std::net::IpAddr;
 

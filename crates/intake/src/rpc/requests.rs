@@ -14,15 +14,18 @@ use proto::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{asked, caller, guard, instant, institution, paths, request_ref};
+use super::{
+    asked, caller, guard, instant, institution, paths,
+    request_parts::{filter, question_fields},
+    request_ref,
+};
 use crate::{
     ledger::store_failure,
     operations::{
         Intake,
         paging::{self, PagePosition},
-        requests::{Call, Created, NewRequest, RequestRef, TimelineLine, teams_of},
+        requests::{Call, Created, NewRequest, RequestRef, teams_of},
     },
-    store::{Comment, RequestFilter},
 };
 
 /// Longest words of a move (a reason, a note, a question), in bytes.
@@ -101,6 +104,23 @@ macro_rules! parts {
             &$message.request_id,
         )
     };
+}
+
+/// One move: reads its parts, runs the command, wraps the answer.
+macro_rules! request_move {
+    ($self:ident, $request:ident, $method:literal, $action:expr, $response:ident, |$message:ident| $command:expr) => {{
+        let target = $self.target(
+            &$request,
+            concat!("RequestService/", $method),
+            $action,
+            parts!($request.get_ref()),
+        )?;
+        let $message = $request.into_inner();
+        let access_request = $self.simple(target, $command).await?;
+        Ok(Response::new(wire::$response {
+            access_request: Some(access_request),
+        }))
+    }};
 }
 
 #[tonic::async_trait]
@@ -264,19 +284,16 @@ impl RequestService for Requests {
         &self,
         request: Request<wire::WithdrawAccessRequestRequest>,
     ) -> Result<Response<wire::WithdrawAccessRequestResponse>, Status> {
-        let target = self.target(
-            &request,
-            "RequestService/WithdrawAccessRequest",
+        request_move!(
+            self,
+            request,
+            "WithdrawAccessRequest",
             Action::RequestWithdraw,
-            parts!(request.get_ref()),
-        )?;
-        let reason = words("reason", request.into_inner().reason, false)?;
-        let access_request = self
-            .simple(target, RequestCommand::Withdraw { reason })
-            .await?;
-        Ok(Response::new(wire::WithdrawAccessRequestResponse {
-            access_request: Some(access_request),
-        }))
+            WithdrawAccessRequestResponse,
+            |message| RequestCommand::Withdraw {
+                reason: words("reason", message.reason, false)?
+            }
+        )
     }
 
     async fn respond_to_question(
@@ -317,32 +334,28 @@ impl RequestService for Requests {
         &self,
         request: Request<wire::ClaimAccessRequestRequest>,
     ) -> Result<Response<wire::ClaimAccessRequestResponse>, Status> {
-        let target = self.target(
-            &request,
-            "RequestService/ClaimAccessRequest",
+        request_move!(
+            self,
+            request,
+            "ClaimAccessRequest",
             Action::RequestReview,
-            parts!(request.get_ref()),
-        )?;
-        let access_request = self.simple(target, RequestCommand::Claim).await?;
-        Ok(Response::new(wire::ClaimAccessRequestResponse {
-            access_request: Some(access_request),
-        }))
+            ClaimAccessRequestResponse,
+            |_message| RequestCommand::Claim
+        )
     }
 
     async fn release_access_request(
         &self,
         request: Request<wire::ReleaseAccessRequestRequest>,
     ) -> Result<Response<wire::ReleaseAccessRequestResponse>, Status> {
-        let target = self.target(
-            &request,
-            "RequestService/ReleaseAccessRequest",
+        request_move!(
+            self,
+            request,
+            "ReleaseAccessRequest",
             Action::RequestReview,
-            parts!(request.get_ref()),
-        )?;
-        let access_request = self.simple(target, RequestCommand::Release).await?;
-        Ok(Response::new(wire::ReleaseAccessRequestResponse {
-            access_request: Some(access_request),
-        }))
+            ReleaseAccessRequestResponse,
+            |_message| RequestCommand::Release
+        )
     }
 
     async fn transfer_access_request(
@@ -435,200 +448,52 @@ impl RequestService for Requests {
         &self,
         request: Request<wire::RejectAccessRequestRequest>,
     ) -> Result<Response<wire::RejectAccessRequestResponse>, Status> {
-        let target = self.target(
-            &request,
-            "RequestService/RejectAccessRequest",
+        request_move!(
+            self,
+            request,
+            "RejectAccessRequest",
             Action::RequestDecide,
-            parts!(request.get_ref()),
-        )?;
-        let note = words("note", request.into_inner().note, true)?;
-        let access_request = self.simple(target, RequestCommand::Reject { note }).await?;
-        Ok(Response::new(wire::RejectAccessRequestResponse {
-            access_request: Some(access_request),
-        }))
+            RejectAccessRequestResponse,
+            |message| RequestCommand::Reject {
+                note: words("note", message.note, true)?
+            }
+        )
     }
 
     async fn review_emergency(
         &self,
         request: Request<wire::ReviewEmergencyRequest>,
     ) -> Result<Response<wire::ReviewEmergencyResponse>, Status> {
-        let target = self.target(
-            &request,
-            "RequestService/ReviewEmergency",
+        request_move!(
+            self,
+            request,
+            "ReviewEmergency",
             Action::RequestDecide,
-            parts!(request.get_ref()),
-        )?;
-        let note = words("note", request.into_inner().note, true)?;
-        let access_request = self.simple(target, RequestCommand::Review { note }).await?;
-        Ok(Response::new(wire::ReviewEmergencyResponse {
-            access_request: Some(access_request),
-        }))
+            ReviewEmergencyResponse,
+            |message| RequestCommand::Review {
+                note: words("note", message.note, true)?
+            }
+        )
     }
 
     async fn create_comment(
         &self,
         request: Request<wire::CreateCommentRequest>,
     ) -> Result<Response<wire::CreateCommentResponse>, Status> {
-        let call = guard(
-            &self.0,
-            &request,
-            "RequestService/CreateComment",
-            Action::RequestComment,
-            "",
-            &request.get_ref().request_id,
-        )?;
-        let message = request.into_inner();
-        let institution = institution(&message.institution)?;
-        let reference = request_ref(&message.id)?;
-        let comment = self
-            .0
-            .create_comment(
-                call,
-                institution.as_ref(),
-                reference,
-                message.text,
-                message.internal,
-            )
-            .await?;
-        Ok(Response::new(wire::CreateCommentResponse {
-            comment: Some(comment_to_wire(comment)),
-        }))
+        self.comment(request).await
     }
 
     async fn list_comments(
         &self,
         request: Request<wire::ListCommentsRequest>,
     ) -> Result<Response<wire::ListCommentsResponse>, Status> {
-        let caller = caller(&request)?;
-        let mut message = request.into_inner();
-        let size = paging::size(std::mem::take(&mut message.page_size));
-        let token = std::mem::take(&mut message.page_token);
-        let bound = paging::binding(&caller.id, &message);
-        let after = self
-            .0
-            .pages
-            .open_text(&token, &bound)?
-            .map(|text| text.parse())
-            .transpose()
-            .map_err(|_| paging::invalid())?;
-        let institution = institution(&message.institution)?;
-        let page = self
-            .0
-            .list_comments(
-                &caller,
-                institution.as_ref(),
-                request_ref(&message.id)?,
-                after,
-                size,
-            )
-            .await?;
-        Ok(Response::new(wire::ListCommentsResponse {
-            comments: page.comments.into_iter().map(comment_to_wire).collect(),
-            next_page_token: page
-                .next
-                .map(|id| self.0.pages.seal_text(&id.to_string(), &bound))
-                .unwrap_or_default(),
-        }))
+        self.comments(request).await
     }
 
     async fn list_timeline(
         &self,
         request: Request<wire::ListTimelineRequest>,
     ) -> Result<Response<wire::ListTimelineResponse>, Status> {
-        let caller = caller(&request)?;
-        let mut message = request.into_inner();
-        let size = paging::size(std::mem::take(&mut message.page_size));
-        let token = std::mem::take(&mut message.page_token);
-        let bound = paging::binding(&caller.id, &message);
-        let after = self
-            .0
-            .pages
-            .open_text(&token, &bound)?
-            .map(|text| text.parse())
-            .transpose()
-            .map_err(|_| paging::invalid())?;
-        let institution = institution(&message.institution)?;
-        let page = self
-            .0
-            .timeline(
-                &caller,
-                institution.as_ref(),
-                request_ref(&message.id)?,
-                after.unwrap_or(0),
-                size,
-            )
-            .await?;
-        Ok(Response::new(wire::ListTimelineResponse {
-            entries: page.lines.into_iter().map(line_to_wire).collect(),
-            next_page_token: page
-                .next
-                .map(|sequence| self.0.pages.seal_text(&sequence.to_string(), &bound))
-                .unwrap_or_default(),
-            next: page.ahead,
-        }))
-    }
-}
-
-fn filter(
-    caller: &Principal,
-    message: &wire::ListAccessRequestsRequest,
-) -> Result<RequestFilter, Failure> {
-    Ok(RequestFilter {
-        institution: institution(&message.institution)?,
-        text: super::search_text(&message.query)?,
-        address: super::address(&message.address)?,
-        host: super::host(&message.host)?,
-        states: message
-            .states()
-            .filter_map(convert::state_from_wire)
-            .collect(),
-        queue: super::slug("queue", &message.queue)?,
-        product: super::slug("product", &message.product)?,
-        assignee: message.mine.then(|| caller.id.clone()),
-        unassigned: message.unassigned,
-        emergency_only: message.emergency_only,
-        created_after: instant("created_after", message.created_after)?,
-        created_before: instant("created_before", message.created_before)?,
-        queue_order: message.order() == wire::WorkOrder::Queue,
-    })
-}
-
-/// The fields that a question names: bounded, and shaped like fields.
-fn question_fields(fields: Vec<String>) -> Result<Vec<String>, Failure> {
-    const MOST: usize = 50;
-    let shaped = |field: &String| {
-        (1..=64).contains(&field.len())
-            && field
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"._[]".contains(&b))
-    };
-    if fields.len() > MOST || !fields.iter().all(shaped) {
-        return Err(Failure::field(
-            "fields",
-            format!("name at most {MOST} fields such as sources[0]"),
-        ));
-    }
-    Ok(fields)
-}
-
-fn comment_to_wire(comment: Comment) -> types::Comment {
-    types::Comment {
-        id: comment.id.to_string(),
-        text: comment.text,
-        author: Some(convert::actor_to_wire(&comment.author)),
-        create_time: Some(convert::instant_to_wire(comment.at)),
-        internal: comment.internal,
-    }
-}
-
-fn line_to_wire(line: TimelineLine) -> types::TimelineEntry {
-    types::TimelineEntry {
-        sequence: line.sequence,
-        r#type: line.kind.as_str().to_owned(),
-        time: Some(convert::instant_to_wire(line.at)),
-        time_in_words: line.in_words,
-        actor: Some(convert::actor_to_wire(&line.actor)),
-        summary: line.summary,
-        grant: line.grant.map(|id| id.to_string()).unwrap_or_default(),
+        self.timeline(request).await
     }
 }
