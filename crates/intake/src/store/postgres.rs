@@ -33,7 +33,7 @@ use domain::{
 };
 use service_kit::clock::Clock;
 use sqlx::{
-    PgConnection, PgPool, Postgres, QueryBuilder,
+    Connection, PgConnection, PgPool, Postgres, QueryBuilder,
     migrate::Migrate,
     postgres::{PgArguments, PgConnectOptions, PgPoolOptions},
 };
@@ -59,6 +59,9 @@ const CONNECTIONS: u32 = 16;
 
 /// How long a caller waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection that rested so long is tried before it is used.
+const RESTED: Duration = Duration::from_secs(1);
 
 /// Limits of a statement, of a wait for a lock, and of a group that forgets to go on; as PostgreSQL reads them.
 const STATEMENT_TIMEOUT: &str = "30s";
@@ -100,6 +103,15 @@ impl PostgresStore {
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .test_before_acquire(false)
+            .before_acquire(|connection, about| {
+                // One that rested may have lost its server: found out here, not by the group that would use it.
+                Box::pin(async move {
+                    if about.idle_for >= RESTED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .after_connect(move |connection, _| Box::pin(prepare(connection, schema)))
             .connect_with(options)
             .await?;
