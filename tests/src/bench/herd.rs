@@ -27,6 +27,7 @@ const BATCH: i64 = 5_000;
 
 /// What the house makes of a grant at its end: the bare SQL writes the same.
 struct Moved {
+    due_class_before: String,
     state: String,
     due_class: String,
     event_type: String,
@@ -100,6 +101,9 @@ async fn prepare(directory: &Path, place: &Place) -> Outcome<Moved> {
     house.catalogue().await?;
     house.import_grant("template").await?;
     let ledger = Ledger::open(place).await?;
+    let before = ledger
+        .text("select due_class::text from grants where state = 'active'")
+        .await?;
     // The policy grants nothing as short as this; the scheduler's poll finds it.
     let soon = machine::wall_us() + 1_000_000;
     ledger
@@ -122,6 +126,7 @@ async fn prepare(directory: &Path, place: &Place) -> Outcome<Moved> {
     }
     let newest = "from events where type in ('portreeve.grant.ending', 'portreeve.grant.ended') order by position desc limit 1";
     let moved = Moved {
+        due_class_before: before,
         state: ledger
             .text(&format!("select state from grants where id in ({ended})"))
             .await?,
@@ -255,6 +260,7 @@ async fn bare(place: &Place, name: &str, due: i64, moved: &Moved, count: i64) ->
         return Err("this needs PostgreSQL".into());
     };
     let Moved {
+        due_class_before,
         state,
         due_class,
         event_type,
@@ -279,8 +285,7 @@ async fn bare(place: &Place, name: &str, due: i64, moved: &Moved, count: i64) ->
                  epoch = epoch + 1, version = version + 1, updated_at_us = $1, due_class = {due_class}, due_at_us = {next_due}
              where id = any(array(
                  select id from bare.grants_{name}
-                 where settled and due_at_us is not null and due_class = (select min(due_class) from bare.grants_{name} where settled and due_at_us <= $1)
-                   and due_at_us <= $1
+                 where settled and due_at_us is not null and due_class = {due_class_before} and due_at_us <= $1
                  order by due_class, due_at_us, id limit {BATCH} for update skip locked))
              returning g.*
          )

@@ -105,10 +105,12 @@ impl Shown for AccessRequest {
                     "" => String::new(),
                     server => format!(" = server {server}"),
                 };
-                format!(
-                    "{}{server} (team {})",
-                    destination.destination, destination.cloud_team
-                )
+                // Empty: the product's team, which approval will name.
+                let team = match destination.cloud_team.as_str() {
+                    "" => String::new(),
+                    team => format!(" (team {team})"),
+                };
+                format!("{}{server}{team}", destination.destination)
             })
             .collect();
         let lines_of = |read: Vec<String>, asked: &[String]| {
