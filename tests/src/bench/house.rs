@@ -285,13 +285,26 @@ impl House {
     }
 
     /// The metrics of a process, as Prometheus reads them.
-    pub(crate) async fn metrics(&self, name: &str) -> Outcome<String> {
+    async fn metrics(&self, name: &str) -> Outcome<String> {
         let request = b"GET /metrics HTTP/1.1\r\nhost: bench\r\n\r\n";
         let (_, answer) = Connection::open(self.process(name)?.admin)
             .await?
             .exchange(request)
             .await?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+
+    /// Sum and count of a histogram of a process.
+    pub(crate) async fn histogram(&self, process: &str, name: &str) -> Outcome<(f64, f64)> {
+        let metrics = self.metrics(process).await?;
+        let read = |suffix: &str| -> f64 {
+            let name = format!("{name}_{suffix}");
+            let line = metrics.lines().find(|line| line.starts_with(&name));
+            line.and_then(|line| line.rsplit(' ').next())
+                .and_then(|word| word.parse().ok())
+                .unwrap_or(0.0)
+        };
+        Ok((read("sum"), read("count")))
     }
 
     /// Institutions, products and servers such as a vendor has.

@@ -15,12 +15,15 @@ use sqlx::{Connection as _, PgConnection};
 use crate::{
     Outcome, Scale,
     follow::{Follow, follow},
-    house::{self, House, Place},
+    house::{self, Place},
     machine::{self, CLOCK},
     postgres,
     report::{Figure, Report, quantile},
     seed::{Copies, Ends, Ledger},
 };
+
+/// How long rounds take that find nothing due.
+const EMPTY_ROUND: &str = "portreeve_expiry_scheduler_empty_round_seconds";
 
 const SECTION: &str = "idle lateness";
 const PENDING: i64 = 1_000_000;
@@ -179,11 +182,11 @@ async fn one(
     if machine::wall_us() > from {
         return Err("the follower was connected after the first deadlines".into());
     }
-    let before = empty_rounds(&house).await?;
+    let before = house.histogram("expiry-scheduler", EMPTY_ROUND).await?;
     let control = tokio::spawn(control(place.clone(), from, span, deadlines));
     let seen = follower.seen().await?;
     let mut control = control.await??;
-    let after = empty_rounds(&house).await?;
+    let after = house.histogram("expiry-scheduler", EMPTY_ROUND).await?;
     let mut late = Vec::with_capacity(seen.len());
     for (text, at) in seen {
         let data: serde_json::Value = serde_json::from_str(&text)?;
@@ -215,19 +218,6 @@ async fn one(
 #[expect(clippy::cast_precision_loss, reason = "a few minutes in microseconds")]
 fn milliseconds(us: i64) -> f64 {
     us as f64 / 1000.0
-}
-
-/// Sum in seconds and count of the rounds that found nothing due.
-async fn empty_rounds(house: &House) -> Outcome<(f64, f64)> {
-    let metrics = house.metrics("expiry-scheduler").await?;
-    let read = |suffix: &str| -> f64 {
-        let name = format!("portreeve_expiry_scheduler_empty_round_seconds_{suffix}");
-        let line = metrics.lines().find(|line| line.starts_with(&name));
-        line.and_then(|line| line.rsplit(' ').next())
-            .and_then(|word| word.parse().ok())
-            .unwrap_or(0.0)
-    };
-    Ok((read("sum"), read("count")))
 }
 
 /// How late one is who sleeps until each moment and commits one row, in milliseconds.

@@ -4,7 +4,7 @@
 //! Invariant: reading costs nothing that shows in a measurement. Failure story: what cannot be read counts as zero, and
 //! shows as zero in the table.
 
-use std::{fs, path::Path, sync::LazyLock};
+use std::{collections::HashMap, fs, path::Path, sync::LazyLock};
 
 use service_kit::clock::Clock;
 
@@ -69,10 +69,10 @@ pub(crate) fn resident_mib(pid: u32) -> f64 {
     kib / 1024.0
 }
 
-/// CPU seconds of every process named `name` (such as the server processes of a database), ended ones left out.
-pub(crate) fn named_cpu_seconds(name: &str) -> f64 {
+/// CPU seconds of each process named `name`, such as the processes of a database server.
+pub(crate) fn named_cpu_seconds(name: &str) -> HashMap<u32, f64> {
     let Ok(processes) = fs::read_dir("/proc") else {
-        return 0.0;
+        return HashMap::new();
     };
     processes
         .flatten()
@@ -80,7 +80,15 @@ pub(crate) fn named_cpu_seconds(name: &str) -> f64 {
         .filter(|pid| {
             fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name)
         })
-        .map(process_cpu_seconds)
+        .map(|pid| (pid, process_cpu_seconds(pid)))
+        .collect()
+}
+
+/// What they used since `before`; processes that have ended meanwhile are left out.
+pub(crate) fn named_cpu_seconds_since(name: &str, before: &HashMap<u32, f64>) -> f64 {
+    named_cpu_seconds(name)
+        .into_iter()
+        .map(|(pid, seconds)| (seconds - before.get(&pid).copied().unwrap_or(0.0)).max(0.0))
         .sum()
 }
 

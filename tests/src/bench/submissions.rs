@@ -19,6 +19,9 @@ use crate::{
 
 pub(crate) const CLIENTS: u64 = 64;
 
+/// How many commands are committed together.
+const GROUP_SIZE: &str = "portreeve_ledger_group_size";
+
 /// Makes submissions: every client is one institution with its key; body and idempotency key differ in each.
 pub(crate) fn submissions(keys: &[String], validate_only: bool) -> Maker {
     const BODIES: u64 = 4_096;
@@ -66,19 +69,24 @@ struct Runs {
     generator_cpu: Vec<f64>,
     house_cpu: Vec<f64>,
     store_cpu: Vec<f64>,
+    group: Vec<f64>,
 }
 
 impl Runs {
     async fn run(&mut self, house: &House, plan: Plan) -> Outcome<()> {
-        let (house_before, store_before) =
-            (house.cpu_seconds(), machine::named_cpu_seconds("postgres"));
+        let house_before = house.cpu_seconds();
+        let store_before = machine::named_cpu_seconds("postgres");
+        let groups_before = house.histogram("portreeve", GROUP_SIZE).await?;
         let before = machine::seconds();
         let load = load::run(plan).await?.demand_clean()?;
         let took = machine::seconds() - before;
         self.house_cpu
             .push((house.cpu_seconds() - house_before) / took);
         self.store_cpu
-            .push((machine::named_cpu_seconds("postgres") - store_before) / took);
+            .push(machine::named_cpu_seconds_since("postgres", &store_before) / took);
+        let groups = house.histogram("portreeve", GROUP_SIZE).await?;
+        self.group
+            .push((groups.0 - groups_before.0) / (groups.1 - groups_before.1));
         self.take(&load);
         Ok(())
     }
@@ -91,30 +99,29 @@ impl Runs {
         self.generator_cpu.push(load.generator_cpu);
     }
 
-    fn report(self, report: &mut Report, section: &'static str, what: &str, with_store: bool) {
-        report.add(Figure::new(section, format!("{what}, p50"), "ms", self.p50));
-        report.add(Figure::new(section, format!("{what}, p99"), "ms", self.p99));
-        report.add(Figure::new(
-            section,
-            format!("{what}, load generator's CPU"),
-            "cores",
-            self.generator_cpu,
-        ));
-        report.add(Figure::new(
-            section,
-            format!("{what}, the house's CPU"),
-            "cores",
-            self.house_cpu,
-        ));
-        if with_store {
-            report.add(Figure::new(
-                section,
-                format!("{what}, PostgreSQL's CPU"),
-                "cores",
-                self.store_cpu,
-            ));
+    fn report(self, report: &mut Report, section: &'static str, what: &str, stored: Stored) {
+        let mut add = |name: &str, unit, runs| {
+            report.add(Figure::new(section, format!("{what}, {name}"), unit, runs));
+        };
+        add("p50", "ms", self.p50);
+        add("p99", "ms", self.p99);
+        add("load generator's CPU", "cores", self.generator_cpu);
+        add("the house's CPU", "cores", self.house_cpu);
+        if matches!(stored, Stored::InPostgres) {
+            add("PostgreSQL's CPU", "cores", self.store_cpu);
+        }
+        if !matches!(stored, Stored::Nowhere) {
+            add("commands in a commit", "", self.group);
         }
     }
+}
+
+/// Where submissions go: it says which figures mean something.
+#[derive(Clone, Copy)]
+enum Stored {
+    InPostgres,
+    InSqlite,
+    Nowhere,
 }
 
 /// Beside `pgbench`, A B A for each repetition.
@@ -150,7 +157,7 @@ pub(crate) async fn on_postgres(
         runs.per_second.clone(),
     ));
     report.add(Figure::new(SECTION, "submissions / pgbench", "x", ratios).at_least(0.5));
-    runs.report(report, SECTION, "submissions", true);
+    runs.report(report, SECTION, "submissions", Stored::InPostgres);
     Ok(())
 }
 
@@ -211,8 +218,8 @@ pub(crate) async fn on_sqlite(report: &mut Report, scale: &Scale, directory: &Pa
         )
         .at_least(1.0),
     );
-    runs.report(report, SECTION, "submissions", false);
-    judged.report(report, SECTION, "validateOnly", false);
+    runs.report(report, SECTION, "submissions", Stored::InSqlite);
+    judged.report(report, SECTION, "validateOnly", Stored::Nowhere);
     Ok(())
 }
 
