@@ -44,6 +44,7 @@ pub(crate) struct Against<'a> {
     pub(crate) product: Option<&'a Product>,
     pub(crate) servers: &'a [Server],
     pub(crate) live_grants: &'a [Grant],
+    pub(crate) live_grants_cut: bool,
     pub(crate) now: Instant,
 }
 
@@ -84,6 +85,7 @@ impl Validation {
                 .map(convert::live_grant_to_wire)
                 .collect(),
             client_address: String::new(),
+            live_grants_cut: against.live_grants_cut,
         };
         let mut request = channel::with_deadline(tonic::Request::new(message), CHECK_DEADLINE);
         attach(&mut request, &self.identity.token());

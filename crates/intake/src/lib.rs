@@ -10,6 +10,8 @@ mod bootstrap;
 mod clients;
 mod envelope;
 mod ledger;
+#[cfg(feature = "measure")]
+pub mod measure;
 mod operations;
 pub mod restore;
 mod rpc;

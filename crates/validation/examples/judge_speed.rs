@@ -79,6 +79,7 @@ fn main() {
             servers: &[],
             now,
             live,
+            live_cut: false,
             client_address: None,
         };
         let micros = measure(&clock, calls, || {

@@ -25,6 +25,8 @@ pub struct Case<'a> {
     pub now: Instant,
     /// The institution's live grants that could touch the request.
     pub live: &'a [LiveGrant],
+    /// There are more of them than were handed in.
+    pub live_cut: bool,
     /// The address that the caller came from.
     pub client_address: Option<IpAddr>,
 }

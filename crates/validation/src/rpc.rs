@@ -143,6 +143,7 @@ fn check(
         servers: &servers,
         now,
         live: &live,
+        live_cut: message.live_grants_cut,
         // Advice only: an address that cannot be read gives none.
         client_address: message.client_address.parse::<IpAddr>().ok(),
     };

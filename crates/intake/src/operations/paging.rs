@@ -258,6 +258,28 @@ mod tests {
         assert!(PageSeal::new(&[2; 32]).open(&token, &bound).is_err());
     }
 
+    proptest::proptest! {
+        #[test]
+        fn a_changed_token_is_refused_whatever_was_changed(
+            at in 0usize..200,
+            with in "[A-Za-z0-9_=+/-]{0,3}",
+            text in ".{0,40}",
+        ) {
+            let seal = PageSeal::new(&[1; 32]);
+            let bound = binding("key:1", &filter("mine"));
+            for position in [key(), PagePosition::Text(text)] {
+                let token = seal.seal(&position, &bound);
+                proptest::prop_assert_eq!(seal.open(&token, &bound), Ok(Some(position)));
+                let mut changed = token.clone();
+                let at = at % token.len();
+                changed.replace_range(at..=at, &with);
+                if changed != token {
+                    proptest::prop_assert!(seal.open(&changed, &bound).is_err(), "{}", changed);
+                }
+            }
+        }
+    }
+
     #[test]
     fn what_is_no_token_is_refused() {
         let seal = PageSeal::new(&[1; 32]);

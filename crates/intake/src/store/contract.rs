@@ -12,6 +12,8 @@ mod cases;
 mod due;
 mod filters;
 mod lists;
+mod live;
+mod live_plans;
 mod log;
 mod planner;
 mod rest;
@@ -125,6 +127,23 @@ impl Place {
         }
     }
 
+    /// The one number that `text` selects, past the store.
+    async fn number(&self, text: &'static str) -> i64 {
+        match &self.location {
+            StoreLocation::Sqlite(path) => {
+                let options = SqliteConnectOptions::new().filename(path);
+                let mut connection = options.connect().await.unwrap();
+                let number = sqlx::query_scalar(text).fetch_one(&mut connection);
+                number.await.unwrap()
+            }
+            StoreLocation::Postgres { .. } => {
+                let mut connection = self.connect().await;
+                let number = sqlx::query_scalar(text).fetch_one(&mut connection);
+                number.await.unwrap()
+            }
+        }
+    }
+
     /// A connection of our own; PostgreSQL only.
     async fn connect(&self) -> sqlx::PgConnection {
         let StoreLocation::Postgres { url, schema } = &self.location else {
@@ -186,7 +205,13 @@ contract! {
     filters::filters_of_requests_narrow,
     filters::filters_of_grants_narrow,
     filters::an_address_is_found_in_networks_however_far_down,
-    filters::live_grants_are_live,
+    live::live_grants_are_live,
+    live::the_rows_of_a_grant_follow_its_life,
+    live::what_touches_is_found_and_nothing_else,
+    live::a_server_is_met_under_any_of_its_names,
+    live::more_than_the_limit_is_said,
+    live::a_grant_of_very_many_networks_has_few_rows_and_is_found_by_each,
+    live::rows_that_are_over_are_swept_by_whoever_opens,
     rest::a_repeat_finds_its_answer_until_it_is_forgotten,
     rest::duplicates_are_named,
     rest::the_catalogue_is_stored_whole,

@@ -388,23 +388,6 @@ pub(super) fn after_grant(grant: &Grant, queue_order: bool) -> PageKey {
     }
 }
 
-/// Grants that are live at `now`, to one of `destinations`.
-pub(super) fn live_grants<'a>(
-    query: &mut impl Clauses,
-    institution: &InstitutionId,
-    destinations: impl IntoIterator<Item = &'a str>,
-    now: i64,
-    limit: u32,
-) {
-    equal(query, "grants.institution", Some(institution.as_str()));
-    any_of(query, "grants.destination", destinations);
-    query.sql(
-        " and grants.state = 'active' and (grants.expires_at_us is null or grants.expires_at_us > ",
-    );
-    query.number(now);
-    query.sql(&format!(") order by grants.id limit {limit}"));
-}
-
 /// Institutions after `after` by id; those that `sees` names unless it reaches further.
 pub(super) fn institutions(
     query: &mut impl Clauses,

@@ -16,6 +16,7 @@ mod failure;
 mod lists;
 mod loads;
 mod postgres;
+mod reach;
 mod reads;
 mod rows;
 mod sqlite;
@@ -34,15 +35,17 @@ use domain::{
         CommentId, GrantId, InstitutionId, KeyId, ProductId, RequestId, RequestNumber, ServerId,
         TeamId,
     },
-    net::Destination,
     time::Instant,
 };
 use service_kit::{clock::Clock, parts::StoreLocation};
 use tokio::sync::watch;
 
-pub(crate) use self::values::{
-    ApiKey, Changes, Comment, Due, EventFilter, EventPage, Feed, GrantFilter, Page, PageKey,
-    Replay, ReplayKey, RequestFilter, StoredEvent, Versioned, Wake,
+pub(crate) use self::{
+    reach::Reach,
+    values::{
+        ApiKey, Changes, Comment, Due, EventFilter, EventPage, Feed, GrantFilter, LiveGrants, Page,
+        PageKey, Replay, ReplayKey, RequestFilter, StoredEvent, Versioned, Wake,
+    },
 };
 
 /// Opens the store at `location`, creating and migrating it as needed. `clock` is asked for `now` by SQLite, whose
@@ -199,14 +202,15 @@ pub(crate) trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Result<(Page<Grant>, u64), StoreError>;
 
-    /// Live grants of the institution to any of the destinations, at most `limit`: candidates for an overlap.
+    /// Live grants of the institution that share a place and a source address with `reach`, by id, at most `limit`:
+    /// candidates for an overlap. Other institutions' grants cannot make a request superfluous, and are not its business.
     async fn live_grants(
         &self,
         institution: &InstitutionId,
-        destinations: &[Destination],
+        reach: &Reach,
         now: Instant,
         limit: u32,
-    ) -> Result<Vec<Grant>, StoreError>;
+    ) -> Result<LiveGrants, StoreError>;
 
     /// Comments, oldest first, after `after`; internal ones only when asked for.
     async fn comments(

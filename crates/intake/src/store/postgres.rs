@@ -9,6 +9,7 @@
 //! `Unavailable`; notifications that are lost are made up for by the followers' slow poll.
 
 mod listener;
+mod live;
 mod writes;
 
 use std::{
@@ -27,7 +28,6 @@ use domain::{
         CommentId, GrantId, InstitutionId, KeyId, ProductId, RequestId, RequestNumber, ServerId,
         TeamId,
     },
-    net::Destination,
     request::Request,
     time::Instant,
 };
@@ -41,15 +41,17 @@ use tokio::{sync::watch, task::JoinHandle};
 use uuid::Uuid;
 
 use super::{
-    ApiKey, Changes, Comment, Due, EventFilter, EventPage, Feed, GrantFilter, Page, PageKey,
-    Replay, ReplayKey, RequestFilter, Store, StoreError, StoredEvent, Transaction, Versioned, Wake,
+    ApiKey, Changes, Comment, Due, EventFilter, EventPage, Feed, GrantFilter, LiveGrants, Page,
+    PageKey, Reach, Replay, ReplayKey, RequestFilter, Store, StoreError, StoredEvent, Transaction,
+    Versioned, Wake,
     catalogue::implement_catalogue,
     due, lists,
     loads::{Outcome, implement_transaction},
+    reach::{self, Stretch},
     reads::{implement_store, sql},
     rows::{
-        self, CatalogueRecord, CommentRecord, EventRecord, GrantRecord, KeyRecord, ReplayRecord,
-        RequestRecord, read_grants, read_requests,
+        self, CatalogueRecord, CommentRecord, EventRecord, GrantRecord, KeyRecord, LiveRecord,
+        ReplayRecord, RequestRecord, read_grants, read_requests,
     },
     wakes::Wakes,
 };
@@ -141,6 +143,8 @@ impl PostgresStore {
 
     /// The columns of grants for cases that were found.
     const GRANTS_OF: &'static str = sql!("postgres", "read_grants");
+
+    const LIVE_GRANTS: &'static str = sql!("postgres", "live_grants");
 
     fn readers(&self) -> &PgPool {
         &self.pool
@@ -244,6 +248,18 @@ fn bind_names<O, const N: usize>(query: Rows<O>, names: &[[&str; N]]) -> Rows<O>
                 .collect::<Vec<_>>(),
         )
     })
+}
+
+/// The stretches to look at: a list for each part.
+fn bind_stretches<O>(query: Rows<O>, stretches: &[Stretch]) -> Rows<O> {
+    let part = |part: fn(&Stretch) -> &String| -> Vec<String> {
+        stretches.iter().map(part).cloned().collect()
+    };
+    query
+        .bind(part(|stretch| &stretch.place))
+        .bind(part(|stretch| &stretch.low))
+        .bind(part(|stretch| &stretch.last))
+        .bind(part(|stretch| &stretch.first))
 }
 
 implement_store!(

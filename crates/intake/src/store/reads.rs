@@ -213,24 +213,31 @@ macro_rules! implement_store {
             async fn live_grants(
                 &self,
                 institution: &InstitutionId,
-                destinations: &[Destination],
+                wanted: &Reach,
                 now: Instant,
                 limit: u32,
-            ) -> Result<Vec<Grant>, StoreError> {
-                if destinations.is_empty() {
-                    return Ok(Vec::new());
+            ) -> Result<LiveGrants, StoreError> {
+                let stretches = wanted.stretches();
+                if stretches.is_empty() {
+                    return Ok(LiveGrants::default());
                 }
-                let names: Vec<String> = destinations.iter().map(ToString::to_string).collect();
-                let mut query = QueryBuilder::<$database>::new(sql!("grants_page"));
-                let names = names.iter().map(String::as_str);
-                lists::live_grants(
-                    &mut query,
-                    institution,
-                    names,
-                    now.micros(),
-                    limit.min(lists::PAGE_AT_MOST),
-                );
-                read_grants(query.build_query_as().fetch_all(self.readers()).await?)
+                let query = sqlx::query_as(Self::LIVE_GRANTS)
+                    .bind(institution.as_str().to_owned())
+                    .bind(now.micros())
+                    // One more than wanted, so that it is known whether there are more.
+                    .bind(i64::from(limit) + 1)
+                    .bind(reach::ROWS_LOOKED_AT);
+                let records: Vec<LiveRecord> = bind_stretches(query, &stretches)
+                    .fetch_all(self.readers())
+                    .await?;
+                let cut = records.iter().any(|record| record.cut);
+                let mut grants = records
+                    .into_iter()
+                    .take(usize::try_from(limit).unwrap_or(usize::MAX))
+                    .map(LiveRecord::read)
+                    .collect::<Result<Vec<_>, _>>()?;
+                grants.retain(|grant| wanted.touches(&grant.rule));
+                Ok(LiveGrants { grants, cut })
             }
 
             async fn comments(

@@ -335,6 +335,21 @@ impl GrantRecord {
     }
 }
 
+/// A candidate for an overlap as it is read.
+#[derive(sqlx::FromRow)]
+pub(super) struct LiveRecord {
+    #[sqlx(flatten)]
+    grant: GrantRecord,
+    /// There may be others that were not read.
+    pub(super) cut: bool,
+}
+
+impl LiveRecord {
+    pub(super) fn read(self) -> Result<Grant, StoreError> {
+        self.grant.read()
+    }
+}
+
 fn end_reason(id: Uuid, text: &str) -> Result<EndReason, StoreError> {
     [
         EndReason::Expired,

@@ -6,6 +6,7 @@
 //! Many rows go in a statement, because each call crosses to the connection's thread and back.
 //! Failure story: a file that is busy longer than five seconds (a backup, a stray process) is `Unavailable`.
 
+mod live;
 mod writes;
 
 use std::{
@@ -25,7 +26,6 @@ use domain::{
         CommentId, GrantId, InstitutionId, KeyId, ProductId, RequestId, RequestNumber, ServerId,
         TeamId,
     },
-    net::Destination,
     request::Request,
     time::Instant,
 };
@@ -38,15 +38,17 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{
-    ApiKey, Changes, Comment, Due, EventFilter, EventPage, Feed, GrantFilter, Page, PageKey,
-    Replay, ReplayKey, RequestFilter, Store, StoreError, StoredEvent, Transaction, Versioned, Wake,
+    ApiKey, Changes, Comment, Due, EventFilter, EventPage, Feed, GrantFilter, LiveGrants, Page,
+    PageKey, Reach, Replay, ReplayKey, RequestFilter, Store, StoreError, StoredEvent, Transaction,
+    Versioned, Wake,
     catalogue::implement_catalogue,
     due, lists,
     loads::{Outcome, implement_transaction},
+    reach::{self, Stretch},
     reads::{implement_store, sql},
     rows::{
-        self, CatalogueRecord, CommentRecord, EventRecord, GrantRecord, KeyRecord, ReplayRecord,
-        RequestRecord, read_grants, read_requests,
+        self, CatalogueRecord, CommentRecord, EventRecord, GrantRecord, KeyRecord, LiveRecord,
+        ReplayRecord, RequestRecord, read_grants, read_requests,
     },
     wakes::Wakes,
 };
@@ -141,6 +143,8 @@ impl SqliteStore {
     /// The columns of grants for cases that were found.
     const GRANTS_OF: &'static str = sql!("sqlite", "load_grants");
 
+    const LIVE_GRANTS: &'static str = sql!("sqlite", "live_grants");
+
     fn readers(&self) -> &SqlitePool {
         &self.readers
     }
@@ -203,6 +207,15 @@ fn bind_names<O, const N: usize>(query: Rows<O>, names: &[[&str; N]]) -> Rows<O>
     let list: serde_json::Value = names
         .iter()
         .map(|parts| serde_json::Value::from(parts.as_slice()))
+        .collect();
+    query.bind(list.to_string())
+}
+
+/// The stretches to look at: JSON of lists.
+fn bind_stretches<O>(query: Rows<O>, stretches: &[Stretch]) -> Rows<O> {
+    let list: serde_json::Value = stretches
+        .iter()
+        .map(|stretch| serde_json::json!([stretch.place, stretch.low, stretch.last, stretch.first]))
         .collect();
     query.bind(list.to_string())
 }

@@ -248,6 +248,15 @@ pub(crate) struct Page<T> {
     pub next: Option<PageKey>,
 }
 
+/// Live grants that touch a request.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct LiveGrants {
+    /// Oldest first.
+    pub grants: Vec<Grant>,
+    /// There may be more: the limit, or the bound on what is looked at, was reached.
+    pub cut: bool,
+}
+
 /// What came due, locked by this transaction.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Due {

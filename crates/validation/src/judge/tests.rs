@@ -87,6 +87,7 @@ impl World {
             servers: &self.servers,
             now: now(),
             live: &self.live,
+            live_cut: false,
             client_address: self.client,
         };
         judge(&self.policy, &case)

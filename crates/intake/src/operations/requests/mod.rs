@@ -8,6 +8,7 @@
 mod comments;
 mod create;
 mod edit;
+mod overlap;
 mod read;
 mod review;
 
@@ -18,7 +19,6 @@ use domain::{
     case::{Case, Routing},
     catalogue::{Institution, Product, Server},
     id::{GrantId, InstitutionId, RequestId, RequestNumber, TeamId},
-    net::read_destinations,
     refusal::Refusal,
     request::{Asked, RequestCommand, Verdict},
     time::Instant,
@@ -35,9 +35,6 @@ use crate::{
     ledger::{Needs, Work, store_failure},
     store::{Replay, ReplayKey},
 };
-
-/// Live grants that a request is compared with, at most.
-const OVERLAP_CANDIDATES: u32 = 200;
 
 /// Who calls, what for, and how the call is guarded.
 #[derive(Debug, Clone)]
@@ -228,27 +225,13 @@ impl Intake {
         around: &Surroundings,
     ) -> Result<Verdict, Failure> {
         let now = self.now();
-        let (entries, _) = read_destinations("destinations", &asked.destinations);
-        let destinations: Vec<_> = entries.into_iter().map(|entry| entry.destination).collect();
-        let live_grants = if destinations.is_empty() {
-            Vec::new()
-        } else {
-            self.ledger
-                .store()
-                .live_grants(
-                    &around.institution.id,
-                    &destinations,
-                    now,
-                    OVERLAP_CANDIDATES,
-                )
-                .await
-                .map_err(|error| store_failure(&error))?
-        };
+        let live = self.live_grants(asked, around, now).await?;
         let against = Against {
             institution: &around.institution,
             product: around.product.as_deref(),
             servers: &around.servers,
-            live_grants: &live_grants,
+            live_grants: &live.grants,
+            live_grants_cut: live.cut,
             now,
         };
         self.validation.check(asked, &against).await

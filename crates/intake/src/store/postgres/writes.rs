@@ -30,6 +30,7 @@ impl PostgresTransaction {
     pub(super) async fn write_changes(&mut self, changes: &Changes) -> Result<u64, StoreError> {
         self.write_requests(changes).await?;
         self.write_grants(changes).await?;
+        self.write_live_rules(changes).await?;
         self.write_catalogue(changes).await?;
         self.write_rest(changes).await?;
         self.write_events(changes).await

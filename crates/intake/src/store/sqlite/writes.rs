@@ -24,13 +24,14 @@ impl SqliteTransaction {
     pub(super) async fn write_changes(&mut self, changes: &Changes) -> Result<u64, StoreError> {
         self.write_requests(changes).await?;
         self.write_grants(changes).await?;
+        self.write_live_rules(changes).await?;
         self.write_catalogue(changes).await?;
         self.write_rest(changes).await?;
         self.write_events(changes).await
     }
 
     /// Runs `template`, whose `{rows}` stands for rows of `columns` values, over `items`; returns how many rows changed.
-    async fn run<T>(
+    pub(super) async fn run<T>(
         &mut self,
         template: &'static str,
         columns: usize,

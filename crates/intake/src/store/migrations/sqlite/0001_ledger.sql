@@ -86,6 +86,21 @@ create index grants_work on grants (cloud_team)
 create index grants_due_settled on grants (due_class, due_at_us, id) where settled and due_at_us is not null;
 create index grants_due_unsettled on grants (due_class, due_at_us, id) where not settled and due_at_us is not null;
 
+-- What live grants open, for finding those that touch a request: a row for each place (a destination, or a server of the
+-- catalogue) and source network. The keys sort networks of one level by where they begin (store/reach.rs). Rows are made
+-- when access opens and taken away when it is revoked or given back. A row whose end has come counts as gone: a herd of
+-- deadlines writes nothing here, and whoever opens access next sweeps some of them.
+create table live_rules (
+    institution text not null,
+    place text not null,
+    network_from text not null,
+    grant_id blob not null,
+    network_to text not null,
+    expires_at_us integer,
+    primary key (institution, place, network_from, grant_id)
+) strict, without rowid;
+create index live_rules_over on live_rules (expires_at_us) where expires_at_us is not null;
+
 create table events (
     position integer primary key,
     id blob not null,
