@@ -55,7 +55,7 @@ pub static SETTINGS: &[Setting] = &[
     Setting {
         key: "expiry-scheduler.first-batch",
         help: "How many deadlines the first round runs; small, so that the first ones are not kept waiting.",
-        default: Some("500"),
+        default: Some("100"),
         secret: false,
         kind: Kind::Integer,
     },
@@ -83,7 +83,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             poll: Duration::from_secs(1),
-            first_batch: 500,
+            first_batch: 100,
             largest_batch: 5_000,
         }
     }

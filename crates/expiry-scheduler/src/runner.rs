@@ -1,15 +1,18 @@
 //! The loop: run what is due, then sleep until the next deadline.
 //!
 //! Role: `RunDue` with a batch that begins small, so that the first deadlines of a herd are not kept waiting, and grows
-//! while more is due. When nothing is due: sleep on the monotonic clock for what the ledger said, at most the slow
-//! poll, or until the watch tells of an earlier one.
+//! while more is due; then two rounds are in flight, so that the ledger can load one while it commits the other. When
+//! nothing is due: sleep on the monotonic clock for what the ledger said, at most the slow poll, or until the watch
+//! tells of an earlier one.
 //! Invariants: no wall clock is read; every path leads back to the top, armed again; no round follows an empty one
 //! without a pause, so no answer of the ledger can make it spin.
 //! Failure: a failed round is counted and logged, and waits by [`Backoff`]; what it would have run stays due.
 
 use std::time::Duration;
 
+use futures::stream::{FuturesUnordered, StreamExt as _};
 use service_kit::{admin::ReadyFlag, clock::Clock};
+use tonic::Status as CallStatus;
 
 use crate::{
     Settings,
@@ -22,6 +25,12 @@ use crate::{
 
 /// The least pause after a round that moved nothing.
 const LEAST_PAUSE: Duration = Duration::from_millis(1);
+
+/// Rounds in flight while more is due.
+const AT_ONCE: usize = 2;
+
+/// How much larger the next batch is while more is due.
+const GROWTH: u32 = 4;
 
 pub(crate) struct Runner {
     pub(crate) ledger: Ledger,
@@ -38,21 +47,12 @@ impl Runner {
     pub(crate) async fn run(self) {
         let mut ear = self.gate.hear();
         let mut backoff = Backoff::default();
-        let mut batch = self.settings.first_batch;
         loop {
             self.status.plan(None);
-            let asked_at = self.clock.monotonic();
-            match self.ledger.run_due(batch).await {
-                Ok(round) => {
+            match self.run_what_is_due().await {
+                Ok(planned) => {
                     backoff.succeeded();
-                    self.ready.set(true);
-                    self.account(round, asked_at);
-                    if round.more && round.ran > 0 {
-                        batch = batch.saturating_mul(2).min(self.settings.largest_batch);
-                        continue;
-                    }
-                    batch = self.settings.first_batch;
-                    self.sleep(self.planned(round, asked_at), &mut ear).await;
+                    self.sleep(planned, &mut ear).await;
                 }
                 Err(status) => {
                     self.status.round_failed();
@@ -61,7 +61,6 @@ impl Runner {
                         code = ?status.code(), message = status.message(), pause_ms = pause.as_millis(),
                         "what is due could not be run; it is tried again"
                     );
-                    batch = self.settings.first_batch;
                     // Wake-ups do not shorten this pause: the ledger just failed.
                     let moment = self.clock.monotonic() + pause;
                     self.status.plan(Some(moment));
@@ -71,12 +70,47 @@ impl Runner {
         }
     }
 
-    fn account(&self, round: Round, asked_at: Duration) {
+    /// Rounds until nothing more is due; returns when to look again. A failure cuts the other round too: the ledger
+    /// commits it or not, and the next one finds the rest.
+    async fn run_what_is_due(&self) -> Result<Duration, CallStatus> {
+        let mut batch = self.settings.first_batch;
+        let mut rounds = FuturesUnordered::from_iter([self.round(batch)]);
+        let mut alone = true;
+        let mut planned = None;
+        while let Some(done) = rounds.next().await {
+            let (round, asked_at) = done?;
+            self.ready.set(true);
+            self.account(round, asked_at, alone);
+            if round.more && round.ran > 0 {
+                alone = false;
+                batch = batch
+                    .saturating_mul(GROWTH)
+                    .min(self.settings.largest_batch);
+                while rounds.len() < AT_ONCE {
+                    rounds.push(self.round(batch));
+                }
+            } else {
+                let plan = self.planned(round, asked_at);
+                planned = Some(planned.map_or(plan, |other: Duration| other.min(plan)));
+            }
+        }
+        // The last round to end has planned.
+        Ok(planned.unwrap_or_else(|| self.clock.monotonic() + LEAST_PAUSE))
+    }
+
+    /// One round, and when it was asked for.
+    async fn round(&self, batch: u32) -> Result<(Round, Duration), CallStatus> {
+        let asked_at = self.clock.monotonic();
+        Ok((self.ledger.run_due(batch).await?, asked_at))
+    }
+
+    /// `alone`: no other round was in flight, so an empty one tells what a wake-up for nothing costs.
+    fn account(&self, round: Round, asked_at: Duration, alone: bool) {
         self.status.round_ran(round.ran);
         if round.ran > 0 {
             self.metrics.late(round.max_lateness);
             tracing::debug!(ran = round.ran, more = round.more, "ran what was due");
-        } else {
+        } else if alone {
             self.metrics
                 .empty(self.clock.monotonic().saturating_sub(asked_at));
         }

@@ -55,6 +55,9 @@ pub enum StartError {
     /// The store cannot be opened, migrated or read.
     #[error("the ledger's store cannot be used: {0}")]
     Store(#[from] StoreError),
+    /// The writer has no thread.
+    #[error("the ledger's thread cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
 }
 
 /// What the executable may ask of a started ledger without a call. Drop it when it is no longer needed: the writer ends
@@ -87,7 +90,7 @@ pub async fn start(
     let store = store::open(&deps.store, deps.clock.clone()).await?;
     let feed = store.feed().await?;
     let envelopes = EnvelopeMaker::new(settings.source.clone());
-    let (ledger, writer) = Ledger::start(Arc::clone(&store), settings.terms(), envelopes);
+    let (ledger, writer) = Ledger::start(Arc::clone(&store), settings.terms(), envelopes)?;
     let intake = Intake::new(House {
         ledger,
         catalogue: CatalogueCache::new(Arc::clone(&store), deps.clock.clone()),

@@ -121,16 +121,44 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Starts the writer over `store`; it ends when the last `Ledger` is dropped.
+    /// Starts the writer over `store`; it ends when the last `Ledger` is dropped, or when the task is aborted: then
+    /// what is not committed is rolled back. It has a thread and a runtime of its own, so that its round trips to the
+    /// store do not queue behind the calls that wait for them.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
     pub(crate) fn start(
         store: Arc<dyn Store>,
         terms: Terms,
         envelopes: EnvelopeMaker,
-    ) -> (Self, tokio::task::JoinHandle<()>) {
+    ) -> std::io::Result<(Self, tokio::task::JoinHandle<()>)> {
         let (queue, messages) = mpsc::channel(QUEUE);
-        let writer = writer::Writer::new(Arc::clone(&store), terms, envelopes);
-        let task = tokio::spawn(writer.run(messages));
-        (Self { queue, store }, task)
+        let writer = writer::Writer::new(Arc::clone(&store), terms, envelopes, messages);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (end, ended) = oneshot::channel::<()>();
+        let thread = std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        () = writer.run() => {}
+                        _ = stopped => {}
+                    }
+                });
+                drop(end);
+            })?;
+        let task = tokio::spawn(async move {
+            let _until_aborted = stop;
+            // Nothing is ever sent: the other end is dropped with the thread, however it ends.
+            drop(ended.await);
+            if thread.join().is_err() {
+                tracing::error!("the ledger's writer failed; nothing is written any more");
+            }
+        });
+        Ok((Self { queue, store }, task))
     }
 
     /// The store, for reading.

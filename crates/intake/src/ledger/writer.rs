@@ -1,17 +1,27 @@
-//! The writer: one task that turns the queue into group commits.
+//! The writer: turns the queue into group commits.
 //!
 //! Role: takes what waits, loads what the commands need in a few statements, runs them one after the other, writes what
-//! they changed, commits once, and only then answers all of them.
-//! Invariant: commands of one group run in the order in which they came.
+//! they changed, commits once, and only then answers all of them. As many lanes do so side by side as the store says:
+//! where one group can load while another commits, the next callers do not wait for a whole chain of round trips.
+//! Invariants: commands of one group run in the order in which they came; a caller's next command comes after the
+//! answer to its last, so lanes never swap two commands of one caller. Lanes are to each other what replicas are.
 //! Failure story: see [`crate::ledger`]; due work that fails is left for the next round.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use domain::{catalogue::Terms, time::Instant};
+use futures::future::join_all;
 use opentelemetry::metrics::Histogram;
 use proto::error::Failure;
 use service_kit::telemetry;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
 use super::{
     DueOutcome, Job, Message, Needs, Work,
@@ -42,18 +52,29 @@ pub(super) struct Writer {
     store: Arc<dyn Store>,
     terms: Terms,
     envelopes: EnvelopeMaker,
-    groups: u32,
+    /// Held by the lane that waits for work.
+    queue: Mutex<mpsc::Receiver<Message>>,
+    /// Commands that a lane has taken and not answered yet.
+    in_hand: AtomicUsize,
+    groups: AtomicU32,
     group_size: Histogram<f64>,
     lateness: Histogram<f64>,
 }
 
 impl Writer {
-    pub(super) fn new(store: Arc<dyn Store>, terms: Terms, envelopes: EnvelopeMaker) -> Self {
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        terms: Terms,
+        envelopes: EnvelopeMaker,
+        queue: mpsc::Receiver<Message>,
+    ) -> Self {
         Self {
             store,
             terms,
             envelopes,
-            groups: 0,
+            queue: Mutex::new(queue),
+            in_hand: AtomicUsize::new(0),
+            groups: AtomicU32::new(0),
             group_size: telemetry::histogram(
                 "portreeve_ledger_group_size",
                 "Commands committed together.",
@@ -67,9 +88,23 @@ impl Writer {
         }
     }
 
-    pub(super) async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
+    /// Runs until nobody can send any more.
+    pub(super) async fn run(self) {
+        join_all((0..self.store.lanes()).map(|_| self.lane())).await;
+    }
+
+    async fn lane(&self) {
         let mut waiting = Vec::with_capacity(MAX_GROUP);
-        while messages.recv_many(&mut waiting, MAX_GROUP).await > 0 {
+        loop {
+            let taken = self
+                .queue
+                .lock()
+                .await
+                .recv_many(&mut waiting, MAX_GROUP)
+                .await;
+            if taken == 0 {
+                return;
+            }
             let mut jobs: Jobs = Vec::with_capacity(waiting.len());
             let mut due = Vec::new();
             for message in waiting.drain(..) {
@@ -80,13 +115,16 @@ impl Writer {
                 }
             }
             if !jobs.is_empty() {
+                let count = jobs.len();
+                self.in_hand.fetch_add(count, Ordering::Relaxed);
                 self.commit_group(jobs).await;
+                self.in_hand.fetch_sub(count, Ordering::Relaxed);
             }
             for (limit, reply) in due {
-                let most = if messages.is_empty() {
-                    MAX_DUE
-                } else {
+                let most = if self.commands_wait() {
                     MAX_DUE_WHILE_COMMANDS_WAIT
+                } else {
+                    MAX_DUE
                 };
                 let outcome = self.run_due(limit.clamp(1, most)).await;
                 drop(reply.send(outcome.map_err(|error| store_failure(&error))));
@@ -94,11 +132,17 @@ impl Writer {
         }
     }
 
-    async fn commit_group(&mut self, mut jobs: Jobs) {
-        self.groups = self.groups.wrapping_add(1);
+    fn commands_wait(&self) -> bool {
+        // A lane that holds the queue waits on it: then it is empty.
+        let queued = self.queue.try_lock().is_ok_and(|queue| !queue.is_empty());
+        queued || self.in_hand.load(Ordering::Relaxed) > 0
+    }
+
+    async fn commit_group(&self, mut jobs: Jobs) {
         #[expect(clippy::cast_precision_loss, reason = "at most 256")]
         self.group_size.record(jobs.len() as f64, &[]);
-        let sweep = self.groups.is_multiple_of(GROUPS_BETWEEN_SWEEPS);
+        let groups = self.groups.fetch_add(1, Ordering::Relaxed);
+        let sweep = groups % GROUPS_BETWEEN_SWEEPS == GROUPS_BETWEEN_SWEEPS - 1;
         match self.try_group(&mut jobs, sweep).await {
             Ok(()) => jobs.into_iter().for_each(|job| job.finish(Ok(()))),
             Err(error) => {
@@ -110,7 +154,7 @@ impl Writer {
         }
     }
 
-    async fn commit_single(&mut self, job: Box<dyn Job>) {
+    async fn commit_single(&self, job: Box<dyn Job>) {
         const TRIES: usize = 3;
         let mut single = vec![job];
         let mut last = Ok(());
@@ -159,17 +203,14 @@ impl Writer {
     }
 
     async fn run_due(&self, limit: u32) -> Result<DueOutcome, StoreError> {
-        let mut outcome = DueOutcome::default();
-        let now = self.store.now().await?;
-        let earliest = self.store.earliest_due().await?;
-        if earliest.is_none_or(|due| due > now) {
-            outcome.next_due_in = earliest.map(|due| due.since(now));
-            return Ok(outcome);
-        }
         let mut transaction = self.store.begin().await?;
         let now = transaction.now();
         let due = transaction.load_due(limit).await?;
-        outcome.more = due.more;
+        let mut outcome = DueOutcome {
+            more: due.more,
+            next_due_in: due.next.map(|at| at.since(now)),
+            ..DueOutcome::default()
+        };
         let mut changes = Changes::default();
         let lateness = &self.lateness;
         let mut latest = Duration::ZERO;
@@ -188,10 +229,9 @@ impl Writer {
         if !changes.is_empty() {
             transaction.write(&changes).await?;
             transaction.commit().await?;
-        }
-        if !outcome.more {
-            let now = self.store.now().await?;
-            outcome.next_due_in = self.store.earliest_due().await?.map(|due| due.since(now));
+            // The commit read the earliest of those that stand. Counted from when the round began: never too late.
+            let next = self.store.wakes().borrow().earliest_due;
+            outcome.next_due_in = next.map(|at| at.since(now));
         }
         Ok(outcome)
     }

@@ -198,13 +198,21 @@ macro_rules! implement_transaction {
             }
 
             async fn load_due(&mut self, limit: u32) -> Result<Due, StoreError> {
-                self.outcome.ran_due = true;
-                let minima = sqlx::query_as(sql!("due_minima"))
+                let ticket = self.wakes.ticket();
+                let minima: Vec<due::Minimum> = sqlx::query_as(sql!("due_minima"))
                     .fetch_all(&mut *self.inner)
                     .await?;
                 let mut due = Due::default();
+                let earliest = due::earliest(&minima);
+                let ready = due::ready(minima, self.now);
+                if ready.is_empty() {
+                    self.wakes.refreshed(ticket, earliest);
+                    due.next = earliest;
+                    return Ok(due);
+                }
+                self.outcome.ran_due = true;
                 let mut left = i64::from(limit);
-                for minimum in due::ready(minima, self.now) {
+                for minimum in ready {
                     if left <= 0 {
                         due.more = true;
                         break;

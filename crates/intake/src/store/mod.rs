@@ -137,7 +137,7 @@ pub(crate) trait Transaction: Send {
     ) -> Result<Vec<(InstitutionId, String, RequestNumber)>, StoreError>;
 
     /// Up to `limit` aggregates that are due at [`Transaction::now`]: ends before starts before alarms, oldest first;
-    /// those that others hold are skipped.
+    /// those that others hold are skipped. When nothing is due, it tells when the next is.
     async fn load_due(&mut self, limit: u32) -> Result<Due, StoreError>;
 
     /// Writes the changes; locks the head last, gives positions and sequences, and announces the commit to other
@@ -156,6 +156,9 @@ pub(crate) trait Transaction: Send {
 pub(crate) trait Store: Send + Sync + 'static {
     /// Opens a group transaction; on SQLite the only one at a time.
     async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError>;
+
+    /// How many group transactions are worth having in flight: more than one where one can load while another commits.
+    fn lanes(&self) -> usize;
 
     /// The store's clock.
     async fn now(&self) -> Result<Instant, StoreError>;

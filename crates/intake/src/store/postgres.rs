@@ -56,11 +56,17 @@ use super::{
     wakes::Wakes,
 };
 
-/// Connections of a replica, one of them for notifications.
-const CONNECTIONS: u32 = 16;
+/// Connections of a replica that read, one of them for notifications.
+const READERS: u32 = 14;
 
-/// How long a caller waits for a connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections of a replica that write: one for each lane, and some for what is written beside the groups.
+const WRITERS: u32 = 4;
+
+/// How long a reader waits for a connection.
+const READER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a group waits for one.
+const WRITER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A connection that rested so long is tried before it is used.
 const RESTED: Duration = Duration::from_secs(1);
@@ -72,7 +78,10 @@ const IDLE_TIMEOUT: &str = "60s";
 
 /// The ledger in a schema of its own.
 pub(super) struct PostgresStore {
-    pool: PgPool,
+    readers: PgPool,
+    /// A pool of their own, so that no group queues behind those who read; its connections are made by who uses them
+    /// first, the ledger's thread.
+    writers: PgPool,
     clock: Clock,
     wakes: Arc<Wakes>,
     announcer: Announcer,
@@ -101,23 +110,25 @@ impl PostgresStore {
         let options = options
             .application_name("portreeve-intake")
             .statement_cache_capacity(256);
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .test_before_acquire(false)
-            .before_acquire(|connection, about| {
-                // One that rested may have lost its server: found out here, not by the group that would use it.
-                Box::pin(async move {
-                    if about.idle_for >= RESTED {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
+        let pool = |connections, timeout| {
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(timeout)
+                .test_before_acquire(false)
+                .before_acquire(|connection, about| {
+                    // One that rested may have lost its server: found out here, not by the group that would use it.
+                    Box::pin(async move {
+                        if about.idle_for >= RESTED {
+                            connection.ping().await?;
+                        }
+                        Ok(true)
+                    })
                 })
-            })
-            .after_connect(move |connection, _| Box::pin(prepare(connection, schema)))
-            .connect_with(options)
-            .await?;
-        let mut connection = pool.acquire().await?;
+                .after_connect(move |connection, _| Box::pin(prepare(connection, schema)))
+        };
+        let writers = pool(WRITERS, WRITER_TIMEOUT).connect_lazy_with(options.clone());
+        let readers = pool(READERS, READER_TIMEOUT).connect_with(options).await?;
+        let mut connection = readers.acquire().await?;
         migrate(&mut connection, schema).await?;
         sqlx::query(sql!("make_meta"))
             .bind(service_kit::random::bytes::<32>().as_slice())
@@ -129,11 +140,12 @@ impl PostgresStore {
             channel: format!("portreeve_ledger_{schema}").into(),
             replica: service_kit::random::hex(&service_kit::random::bytes::<8>()).into(),
         };
-        let (head, earliest) = listener::look(&pool).await?;
+        let (head, earliest) = listener::look(&readers).await?;
         let wakes = Arc::new(Wakes::new(head, earliest));
-        let listener = listener::start(pool.clone(), announcer.clone(), Arc::clone(&wakes));
+        let listener = listener::start(readers.clone(), announcer.clone(), Arc::clone(&wakes));
         Ok(Self {
-            pool,
+            readers,
+            writers,
             clock,
             wakes,
             announcer,
@@ -141,26 +153,29 @@ impl PostgresStore {
         })
     }
 
+    /// One group loads while another writes and commits; more would only wait at the head.
+    const LANES: usize = 2;
+
     /// The columns of grants for cases that were found.
     const GRANTS_OF: &'static str = sql!("postgres", "read_grants");
 
     const LIVE_GRANTS: &'static str = sql!("postgres", "live_grants");
 
     fn readers(&self) -> &PgPool {
-        &self.pool
+        &self.readers
     }
 
     fn writers(&self) -> &PgPool {
-        &self.pool
+        &self.writers
     }
 
     async fn clock(&self) -> Result<Instant, StoreError> {
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = self.readers.acquire().await?;
         now(&mut connection, &self.clock).await
     }
 
     async fn begin_group(&self) -> Result<PostgresTransaction, StoreError> {
-        let mut inner = self.pool.begin().await?;
+        let mut inner = self.writers.begin().await?;
         let now = now(&mut inner, &self.clock).await?;
         Ok(PostgresTransaction {
             inner,

@@ -37,6 +37,10 @@ macro_rules! implement_store {
                 Ok(Box::new(self.begin_group().await?))
             }
 
+            fn lanes(&self) -> usize {
+                Self::LANES
+            }
+
             async fn now(&self) -> Result<Instant, StoreError> {
                 self.clock().await
             }

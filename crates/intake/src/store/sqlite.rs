@@ -140,6 +140,9 @@ impl SqliteStore {
         })
     }
 
+    /// One writer is all that there is.
+    const LANES: usize = 1;
+
     /// The columns of grants for cases that were found.
     const GRANTS_OF: &'static str = sql!("sqlite", "load_grants");
 

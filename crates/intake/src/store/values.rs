@@ -266,6 +266,8 @@ pub(crate) struct Due {
     pub cases: Vec<Case>,
     /// More is due than was asked for, or was locked by others.
     pub more: bool,
+    /// When nothing is due: the earliest deadline that stands.
+    pub next: Option<Instant>,
 }
 
 /// What a group of commands changed: written and committed at once.

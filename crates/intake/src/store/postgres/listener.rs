@@ -74,13 +74,14 @@ async fn listen(pool: &PgPool, announcer: &Announcer, wakes: &Wakes) -> Result<(
     Ok(())
 }
 
-/// `replica:head:earliest`; an empty earliest is none.
-pub(super) fn payload(replica: &str, head: u64, earliest: Option<Instant>) -> String {
-    let earliest = earliest
+/// How an announcement writes the earliest deadline; none is empty.
+pub(super) fn words(earliest: Option<Instant>) -> String {
+    earliest
         .map(|at| at.micros().to_string())
-        .unwrap_or_default();
-    format!("{replica}:{head}:{earliest}")
+        .unwrap_or_default()
 }
+
+/// What `advance_head.sql` says: `replica:head:earliest`.
 
 fn parse(payload: &str) -> Option<(&str, u64, Option<Instant>)> {
     let mut parts = payload.splitn(3, ':');
@@ -104,10 +105,8 @@ mod tests {
             Some(Instant::from_micros(-5)),
             Some(Instant::from_micros(7)),
         ] {
-            assert_eq!(
-                parse(&payload("a1", 42, earliest)),
-                Some(("a1", 42, earliest))
-            );
+            let said = format!("a1:42:{}", words(earliest));
+            assert_eq!(parse(&said), Some(("a1", 42, earliest)));
         }
         for nonsense in ["", "a", "a:b:", "a:1", "a:1:x"] {
             assert_eq!(parse(nonsense), None, "{nonsense}");

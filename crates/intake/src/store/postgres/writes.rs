@@ -177,8 +177,12 @@ impl PostgresTransaction {
     async fn write_events(&mut self, changes: &Changes) -> Result<u64, StoreError> {
         let events = &changes.events;
         let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
-        let head: i64 = sqlx::query_scalar(sql!("advance_head"))
+        let earliest = self.outcome.earliest_written;
+        let head: i64 = sqlx::query_scalar(sql!("postgres", "advance_head"))
             .bind(count)
+            .bind(&*self.announcer.channel)
+            .bind(&*self.announcer.replica)
+            .bind(listener::words(earliest))
             .fetch_one(&mut *self.inner)
             .await?;
         if !events.is_empty() {
@@ -192,17 +196,7 @@ impl PostgresTransaction {
             self.insert_events(changes, head - count, &sequences)
                 .await?;
         }
-        let head = rows::unsigned("ledger_head", 1, head)?;
-        sqlx::query(sql!("postgres", "notify"))
-            .bind(&*self.announcer.channel)
-            .bind(listener::payload(
-                &self.announcer.replica,
-                head,
-                self.outcome.earliest_written,
-            ))
-            .execute(&mut *self.inner)
-            .await?;
-        Ok(head)
+        rows::unsigned("ledger_head", 1, head)
     }
 
     async fn insert_events(

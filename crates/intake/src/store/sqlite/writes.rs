@@ -199,7 +199,7 @@ impl SqliteTransaction {
 
     async fn write_events(&mut self, changes: &Changes) -> Result<u64, StoreError> {
         let count = i64::try_from(changes.events.len()).unwrap_or(i64::MAX);
-        let head: i64 = sqlx::query_scalar(sql!("advance_head"))
+        let head: i64 = sqlx::query_scalar(sql!("sqlite", "advance_head"))
             .bind(count)
             .fetch_one(&mut *self.inner)
             .await?;
