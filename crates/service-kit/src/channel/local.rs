@@ -1,74 +1,70 @@
-//! Connections that never leave the process.
+//! Calls that never leave the process.
 //!
-//! Role: a listener and a connector over in-memory pipes, so that services in one process speak through
-//! the whole HTTP/2 and gRPC stack and nothing behaves differently when they are moved apart.
-//! Invariants: at most [`BACKLOG`] connections wait to be accepted; each direction buffers at most
-//! [`PIPE_BYTES`].
-//! Failure: a dropped listener refuses connections, as a closed port does.
+//! Role: a listener and a connector that hand a call over as it is, headers and body: the generated client and server,
+//! the codecs, identities, deadlines and statuses run as they do over TCP, only HTTP/2's framing between them does not.
+//! A request that crosses three services in one process would otherwise be packed and unpacked at each hop, for nothing.
+//! Invariants: a call waits until the listener is opened, so services may start in any order; what is bounded over TCP
+//! is bounded by [`crate::serve`] here too.
+//! Failure: a dropped or closed listener refuses calls, as a closed port does.
 
-use std::future::Future;
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::convert::Infallible;
 
-use futures::Stream;
-use http::Uri;
-use hyper_util::rt::TokioIo;
-use tokio::io::DuplexStream;
-use tokio::sync::mpsc;
-use tower::Service;
+use http::{Request, Response};
+use tokio::sync::watch;
+use tonic::{Status, body::Body};
+use tower::{ServiceExt as _, util::BoxCloneSyncService};
 
-/// Bytes that one direction of a connection holds.
-pub const PIPE_BYTES: usize = 256 * 1024;
-
-/// Connections that may wait to be accepted.
-pub const BACKLOG: usize = 128;
+/// What answers calls: one service of the process, with its limits.
+pub(crate) type Answerer = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
 
 /// A listener and its connector.
 pub fn local() -> (LocalListener, LocalConnector) {
-    let (dial, accept) = mpsc::channel(BACKLOG);
-    (LocalListener { accept }, LocalConnector { dial })
+    let (open, line) = watch::channel(None);
+    (LocalListener { open }, LocalConnector { line })
 }
 
-/// Accepts in-memory connections; a stream of them for tonic's `serve_with_incoming`.
+/// Answers in-memory calls, once [`crate::serve::Server`] runs on it.
 #[derive(Debug)]
 pub struct LocalListener {
-    accept: mpsc::Receiver<DuplexStream>,
+    open: watch::Sender<Option<Answerer>>,
 }
 
-impl Stream for LocalListener {
-    type Item = io::Result<DuplexStream>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.accept
-            .poll_recv(context)
-            .map(|connection| connection.map(Ok))
+impl LocalListener {
+    /// From now on calls are answered; until then they wait.
+    pub(crate) fn open(&self, answerer: Answerer) {
+        self.open.send_replace(Some(answerer));
     }
 }
 
-/// Dials a [`LocalListener`]. Cheap to clone.
+impl Drop for LocalListener {
+    fn drop(&mut self) {
+        self.open.send_replace(None);
+    }
+}
+
+/// Reaches a [`LocalListener`]. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct LocalConnector {
-    dial: mpsc::Sender<DuplexStream>,
+    line: watch::Receiver<Option<Answerer>>,
 }
 
-impl Service<Uri> for LocalConnector {
-    type Response = TokioIo<DuplexStream>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
-
-    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _target: Uri) -> Self::Future {
-        let dial = self.dial.clone();
-        Box::pin(async move {
-            let (near, far) = tokio::io::duplex(PIPE_BYTES);
-            dial.send(far).await.map_err(|_| {
-                io::Error::new(io::ErrorKind::ConnectionRefused, "the service has stopped")
-            })?;
-            Ok(TokioIo::new(near))
-        })
+impl LocalConnector {
+    /// Hands the call over.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the listener was dropped.
+    pub(super) async fn call(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
+        let gone = || Status::unavailable("the service has stopped");
+        let mut line = self.line.clone();
+        let answerer = line
+            .wait_for(Option::is_some)
+            .await
+            .map_err(|_| gone())?
+            .clone()
+            .ok_or_else(gone)?;
+        match answerer.oneshot(request).await {
+            Ok(response) => Ok(response),
+            Err(never) => match never {},
+        }
     }
 }

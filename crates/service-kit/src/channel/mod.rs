@@ -4,8 +4,9 @@
 //! in memory or over TCP. It carries the trace context of the current span and, when given, the
 //! service's own identity.
 //! Owner: the executable chooses the [`Target`]; services take a [`ClientChannel`].
-//! Invariants: connecting is lazy and repeated, so services may start in any order; the real tonic stack
-//! always runs. Windows are wide (1 MiB a stream, 4 MiB a connection) for long event feeds.
+//! Invariants: connecting is lazy and repeated, so services may start in any order; generated clients and
+//! servers, codecs, identities, deadlines and statuses are the same in memory and over TCP. Windows are wide
+//! (1 MiB a stream, 4 MiB a connection) for long event feeds.
 //! Failure: a service that is away shows as `UNAVAILABLE` on the call; the next call dials again.
 //!
 //! Long streams and short calls should not share one channel when there are many streams: HTTP/2 limits
@@ -13,16 +14,18 @@
 
 mod local;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response, Uri};
 use tonic::body::Body;
-use tonic::transport::channel::ResponseFuture;
-use tonic::transport::{Channel, Endpoint, Error};
+use tonic::codegen::StdError;
+use tonic::transport::{Channel, Endpoint};
 use tower::Service;
 
-pub use local::{BACKLOG, LocalConnector, LocalListener, PIPE_BYTES, local};
+pub use local::{LocalConnector, LocalListener, local};
 
 use crate::identity::TokenInjector;
 use crate::telemetry;
@@ -46,8 +49,14 @@ pub enum Target {
 /// connection.
 #[derive(Debug, Clone)]
 pub struct ClientChannel {
-    channel: Channel,
+    way: Way,
     identity: Option<TokenInjector>,
+}
+
+#[derive(Debug, Clone)]
+enum Way {
+    InMemory(LocalConnector),
+    Remote(Channel),
 }
 
 /// A channel to `target`. It dials at the first call. With `identity`, calls that carry no token get the
@@ -55,13 +64,11 @@ pub struct ClientChannel {
 ///
 /// Must be called inside a tokio runtime.
 pub fn connect(target: Target, identity: Option<TokenInjector>) -> ClientChannel {
-    let channel = match target {
-        // The name is never resolved; it only fills the `:authority` of requests.
-        Target::InMemory(connector) => endpoint(Endpoint::from_static("http://in-memory"))
-            .connect_with_connector_lazy(connector),
-        Target::Tcp(uri) => endpoint(Endpoint::from(uri)).connect_lazy(),
+    let way = match target {
+        Target::InMemory(connector) => Way::InMemory(connector),
+        Target::Tcp(uri) => Way::Remote(endpoint(Endpoint::from(uri)).connect_lazy()),
     };
-    ClientChannel { channel, identity }
+    ClientChannel { way, identity }
 }
 
 fn endpoint(endpoint: Endpoint) -> Endpoint {
@@ -84,19 +91,33 @@ pub fn with_deadline<T>(mut request: tonic::Request<T>, limit: Duration) -> toni
 
 impl Service<Request<Body>> for ClientChannel {
     type Response = Response<Body>;
-    type Error = Error;
-    type Future = ResponseFuture;
+    type Error = StdError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, StdError>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Service::<Request<Body>>::poll_ready(&mut self.channel, context)
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), StdError>> {
+        match &mut self.way {
+            Way::InMemory(_) => Poll::Ready(Ok(())),
+            Way::Remote(channel) => {
+                Service::<Request<Body>>::poll_ready(channel, context).map_err(Into::into)
+            }
+        }
     }
 
-    fn call(&mut self, mut request: Request<Body>) -> ResponseFuture {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         telemetry::inject_trace(request.headers_mut());
         if let Some(identity) = &self.identity {
             identity.inject(request.headers_mut());
         }
-        self.channel.call(request)
+        match &mut self.way {
+            Way::InMemory(connector) => {
+                let connector = connector.clone();
+                Box::pin(async move { Ok(connector.call(request).await?) })
+            }
+            Way::Remote(channel) => {
+                let answer = channel.call(request);
+                Box::pin(async move { Ok(answer.await?) })
+            }
+        }
     }
 }
 
@@ -105,13 +126,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_dropped_listener_refuses_the_connection() {
-        let (listener, mut connector) = local();
+    async fn a_dropped_listener_refuses_the_call() {
+        let (listener, connector) = local();
         drop(listener);
-        let refused = connector.call(Uri::from_static("http://in-memory")).await;
+        let refused = connector.call(Request::new(Body::empty())).await;
         assert_eq!(
-            refused.map(|_| ()).map_err(|e| e.kind()),
-            Err(std::io::ErrorKind::ConnectionRefused)
+            refused.map(drop).map_err(|status| status.code()),
+            Err(tonic::Code::Unavailable)
         );
     }
 

@@ -11,6 +11,7 @@
 
 mod connection;
 mod http;
+mod local;
 mod observe;
 
 use std::time::Duration;
@@ -26,7 +27,7 @@ use tonic_health::server::HealthReporter;
 
 pub use self::http::{HttpLimits, serve_http};
 
-use self::connection::{Cut, accepted};
+use self::connection::accepted;
 use self::observe::ObserveLayer;
 use crate::channel::LocalListener;
 use crate::clock::Clock;
@@ -125,10 +126,8 @@ impl Server {
                     serve(routes, incoming, self.limits, &shutdown).await
                 }
                 ListenOn::Local(listener) => {
-                    use futures::StreamExt as _;
-                    let cut = cut.clone();
-                    let incoming = listener.map(move |io| io.map(|io| Cut::new(io, &cut, None)));
-                    serve(routes, incoming, self.limits, &shutdown).await
+                    local::serve(routes, listener, self.limits, &cut, &shutdown).await;
+                    Ok(())
                 }
             }
         };

@@ -117,7 +117,9 @@ impl Call {
     fn start(layer: &ObserveLayer, request: &Request<Body>) -> Self {
         let path = request.uri().path().trim_start_matches('/');
         let (service, method) = path.split_once('/').unwrap_or((path, ""));
+        // Its parent is what the caller's headers say, whether the caller is in this process or not.
         let span = tracing::info_span!(
+            parent: None,
             "rpc",
             otel.name = path,
             otel.kind = "server",
