@@ -149,7 +149,7 @@ async fn forward(
     let response = match called.await {
         Ok(response) => response,
         Err(error) => {
-            let status = Status::from_error(Box::new(error));
+            let status = Status::from_error(error);
             return crate::backend::failure(operation, &status)
                 .into_status()
                 .into_http();

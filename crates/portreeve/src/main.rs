@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+// Measured with `make bench`: a quarter more submissions a second than with the system's allocator, whose threads
+// free what others allocated at a price.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     portreeve::cli::main()
 }

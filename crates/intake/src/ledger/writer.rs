@@ -1,8 +1,9 @@
 //! The writer: turns the queue into group commits.
 //!
 //! Role: takes what waits, loads what the commands need in a few statements, runs them one after the other, writes what
-//! they changed, commits once, and only then answers all of them. As many lanes do so side by side as the store says:
-//! where one group can load while another commits, the next callers do not wait for a whole chain of round trips.
+//! they changed, commits once, and only then answers all of them. As many lanes do so side by side as the store says;
+//! they take turns, and a lane passes the turn on when it begins to commit: what came meanwhile is the next group, and
+//! loads while this one becomes durable. What is due runs without a turn: it waits for no caller.
 //! Invariants: commands of one group run in the order in which they came; a caller's next command comes after the
 //! answer to its last, so lanes never swap two commands of one caller. Lanes are to each other what replicas are.
 //! Failure story: see [`crate::ledger`]; due work that fails is left for the next round.
@@ -21,7 +22,7 @@ use futures::future::join_all;
 use opentelemetry::metrics::Histogram;
 use proto::error::Failure;
 use service_kit::telemetry;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, MutexGuard, mpsc};
 
 use super::{
     DueOutcome, Job, Message, Needs, Work,
@@ -48,11 +49,14 @@ const SWEEP_LIMIT: u32 = 1_000;
 
 type Jobs = Vec<Box<dyn Job>>;
 
+/// The right to gather the next group.
+type Turn<'a> = MutexGuard<'a, mpsc::Receiver<Message>>;
+
 pub(super) struct Writer {
     store: Arc<dyn Store>,
     terms: Terms,
     envelopes: EnvelopeMaker,
-    /// Held by the lane that waits for work.
+    /// Locked by the lane whose turn it is.
     queue: Mutex<mpsc::Receiver<Message>>,
     /// Commands that a lane has taken and not answered yet.
     in_hand: AtomicUsize,
@@ -96,13 +100,8 @@ impl Writer {
     async fn lane(&self) {
         let mut waiting = Vec::with_capacity(MAX_GROUP);
         loop {
-            let taken = self
-                .queue
-                .lock()
-                .await
-                .recv_many(&mut waiting, MAX_GROUP)
-                .await;
-            if taken == 0 {
+            let mut turn = self.queue.lock().await;
+            if turn.recv_many(&mut waiting, MAX_GROUP).await == 0 {
                 return;
             }
             let mut jobs: Jobs = Vec::with_capacity(waiting.len());
@@ -114,10 +113,12 @@ impl Writer {
                     Message::RunDue { limit, reply } => due.push((limit, reply)),
                 }
             }
-            if !jobs.is_empty() {
+            if jobs.is_empty() {
+                drop(turn);
+            } else {
                 let count = jobs.len();
                 self.in_hand.fetch_add(count, Ordering::Relaxed);
-                self.commit_group(jobs).await;
+                self.commit_group(jobs, turn).await;
                 self.in_hand.fetch_sub(count, Ordering::Relaxed);
             }
             for (limit, reply) in due {
@@ -133,17 +134,17 @@ impl Writer {
     }
 
     fn commands_wait(&self) -> bool {
-        // A lane that holds the queue waits on it: then it is empty.
+        // Whoever holds the queue waits on it, and then it is empty, or has commands in hand.
         let queued = self.queue.try_lock().is_ok_and(|queue| !queue.is_empty());
         queued || self.in_hand.load(Ordering::Relaxed) > 0
     }
 
-    async fn commit_group(&self, mut jobs: Jobs) {
+    async fn commit_group(&self, mut jobs: Jobs, turn: Turn<'_>) {
         #[expect(clippy::cast_precision_loss, reason = "at most 256")]
         self.group_size.record(jobs.len() as f64, &[]);
         let groups = self.groups.fetch_add(1, Ordering::Relaxed);
         let sweep = groups % GROUPS_BETWEEN_SWEEPS == GROUPS_BETWEEN_SWEEPS - 1;
-        match self.try_group(&mut jobs, sweep).await {
+        match self.try_group(&mut jobs, sweep, Some(turn)).await {
             Ok(()) => jobs.into_iter().for_each(|job| job.finish(Ok(()))),
             Err(error) => {
                 tracing::info!(%error, commands = jobs.len(), "a group could not be committed; its commands run singly");
@@ -159,7 +160,7 @@ impl Writer {
         let mut single = vec![job];
         let mut last = Ok(());
         for _ in 0..TRIES {
-            last = self.try_group(&mut single, false).await;
+            last = self.try_group(&mut single, false, None).await;
             if !matches!(last, Err(StoreError::Conflict(_))) {
                 break;
             }
@@ -170,7 +171,12 @@ impl Writer {
         }
     }
 
-    async fn try_group(&self, jobs: &mut Jobs, sweep: bool) -> Result<(), StoreError> {
+    async fn try_group(
+        &self,
+        jobs: &mut Jobs,
+        sweep: bool,
+        turn: Option<Turn<'_>>,
+    ) -> Result<(), StoreError> {
         let needs = gather(jobs);
         let mut transaction = self.store.begin().await?;
         let now = transaction.now();
@@ -199,6 +205,7 @@ impl Writer {
                 .forget_replays(now.minus(KEEP_REPLAYS), SWEEP_LIMIT)
                 .await?;
         }
+        drop(turn);
         transaction.commit().await
     }
 

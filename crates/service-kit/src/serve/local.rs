@@ -82,8 +82,9 @@ impl House {
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     {
-        let limit = asked_limit(request.headers())
-            .map_or(self.limits.call_timeout, |asked| asked.min(self.limits.call_timeout));
+        let limit = asked_limit(request.headers()).map_or(self.limits.call_timeout, |asked| {
+            asked.min(self.limits.call_timeout)
+        });
         let handled = async {
             // Closed never; then nobody counts any more.
             let _permit = self.permits.acquire().await;
@@ -167,7 +168,10 @@ mod tests {
         };
         assert_eq!(read("5S"), Some(Duration::from_secs(5)));
         assert_eq!(read("30000m"), Some(Duration::from_secs(30)));
-        assert_eq!(read("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        assert_eq!(
+            read("99999999H"),
+            Some(Duration::from_secs(99_999_999 * 3600))
+        );
         for nonsense in ["", "S", "5", "5 S", "-5S", "123456789S", "5s"] {
             assert_eq!(read(nonsense), None, "{nonsense}");
         }

@@ -169,3 +169,65 @@ async fn replicas_may_start_together() {
         assert_eq!(store.feed().await.unwrap(), first);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_and_empty_table_is_not_read_whole_by_plans_that_are_kept() {
+    let place = Place::postgres();
+    let _store = place.open().await;
+    let mut connection = place.connect().await;
+    let schema: String = sqlx::query_scalar("show search_path")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    sqlx::query(include_str!("../queries/postgres/settings.sql"))
+        .bind(schema)
+        .bind("30s")
+        .bind("5s")
+        .bind("60s")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    sqlx::raw_sql("set plan_cache_mode = force_generic_plan")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    macro_rules! hot {
+        ($($name:literal)*) => {
+            [$(($name, include_str!(concat!("../queries/", $name, ".sql")))),*]
+        };
+    }
+    let statements = hot! {
+        "head" "subject_events" "replay" "key_by_secret" "request" "grant" "grants_of_request"
+        "due_minima" "due_requests" "due_unsettled" "forget_replays"
+        "postgres/advance_head" "postgres/load_replays" "postgres/load_requests" "postgres/load_grants"
+        "postgres/load_imports" "postgres/sequences" "postgres/update_requests" "postgres/update_grants"
+        "postgres/due_settled" "postgres/lock_due_requests" "postgres/lock_due_grants" "postgres/count_grants"
+    };
+    for (number, (name, statement)) in statements.into_iter().enumerate() {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
+            "prepare hot_{number} as {statement}"
+        )))
+        .execute(&mut connection)
+        .await
+        .unwrap();
+        let parameters = (1..)
+            .take_while(|n| statement.contains(&format!("${n}")))
+            .map(|_| "null")
+            .collect::<Vec<_>>()
+            .join(", ");
+        let arguments = if parameters.is_empty() {
+            String::new()
+        } else {
+            format!("({parameters})")
+        };
+        let plan = sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
+            "explain execute hot_{number}{arguments}"
+        )))
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+        let plan: Vec<String> = plan.iter().map(|row| row.get::<String, _>(0)).collect();
+        let plan = plan.join("\n");
+        assert!(!plan.contains("Seq Scan"), "{name}:\n{plan}");
+    }
+}

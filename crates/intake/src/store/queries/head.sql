@@ -1,1 +1,1 @@
-select position from ledger_head
+select position from ledger_head where id = 1
