@@ -1,6 +1,6 @@
 //! The whole house in one process.
 //!
-//! Role: starts the five services on in-memory channels (the real gRPC stack, codecs and identities included), the edge
+//! Role: starts the five services on in-memory channels (generated clients and servers, codecs and identities included), the edge
 //! on one TCP port, health and metrics on another. Tests and the demo start the same thing.
 //! Invariants: two stops, one after the other: the edge and the probes first, what they need only when the edge has
 //! answered everything; so no accepted request loses the service that it needs.

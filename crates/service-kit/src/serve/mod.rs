@@ -1,6 +1,6 @@
 //! How a service is reached: listeners, limits, and an orderly end.
 //!
-//! Role: [`Server`] puts gRPC services on a listener, in memory or TCP, with health, reflection,
+//! Role: [`Server`] puts gRPC services on a listener, in the process or TCP, with health, reflection,
 //! telemetry and limits; [`serve_http`] does the same for an axum router at the edge.
 //! Owner: the executable binds (so that an address is only announced when it answers) and runs.
 //! Invariants: everything is bounded: connections, calls, time, message size; a panic in a handler is
