@@ -129,7 +129,7 @@ impl Backends {
             tonic::client::Grpc::new(channel.clone()).max_decoding_message_size(MAX_ANSWER_BYTES);
         grpc.ready()
             .await
-            .map_err(|error| failure(operation, &Status::from_error(error.into())))?;
+            .map_err(|error| failure(operation, &Status::from_error(error)))?;
         Ok((grpc, operation.grpc_path.clone()))
     }
 }

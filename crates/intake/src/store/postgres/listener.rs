@@ -82,7 +82,6 @@ pub(super) fn words(earliest: Option<Instant>) -> String {
 }
 
 /// What `advance_head.sql` says: `replica:head:earliest`.
-
 fn parse(payload: &str) -> Option<(&str, u64, Option<Instant>)> {
     let mut parts = payload.splitn(3, ':');
     let (replica, head, earliest) = (parts.next()?, parts.next()?, parts.next()?);
