@@ -32,6 +32,7 @@ pub(crate) struct Measured {
 pub(crate) struct Call<'m> {
     measured: &'m Measured,
     span: Span,
+    method: &'static str,
     route: Arc<str>,
     started: Duration,
 }
@@ -70,7 +71,6 @@ impl Measured {
     pub(crate) fn begin(&self, request: &Request<Body>, started: Duration) -> Call<'_> {
         let span = tracing::info_span!(
             "http",
-            otel.name = field::Empty,
             otel.kind = "server",
             http.request.method = request.method().as_str(),
             http.route = field::Empty,
@@ -81,6 +81,7 @@ impl Measured {
         Call {
             measured: self,
             span,
+            method: method_label(request.method()),
             route: Arc::clone(&self.other),
             started,
         }
@@ -109,19 +110,20 @@ impl Call<'_> {
     pub(crate) fn found(&mut self, index: usize) {
         if let Some(label) = self.measured.labels.get(index) {
             self.route = Arc::clone(label);
-            self.span.record("otel.name", &**label);
             self.span.record("http.route", &**label);
+            // The convention's name: `POST /v1/subscriptions`.
+            telemetry::name_span(&self.span, format!("{} {label}", self.method));
         }
     }
 
     /// The request is answered at the monotonic moment `now`.
-    pub(crate) fn end(self, method: &Method, status: StatusCode, now: Duration) {
+    pub(crate) fn end(self, status: StatusCode, now: Duration) {
         let seconds = now.saturating_sub(self.started).as_secs_f64();
         self.measured.seconds.record(
             seconds,
             &[
                 KeyValue::new("route", Arc::clone(&self.route)),
-                KeyValue::new("method", method_label(method)),
+                KeyValue::new("method", self.method),
                 KeyValue::new("status", i64::from(status.as_u16())),
             ],
         );
@@ -130,6 +132,7 @@ impl Call<'_> {
         let _entered = self.span.enter();
         let route = &*self.route;
         if status.is_server_error() {
+            telemetry::fail_span(&self.span, status.as_str().to_owned());
             tracing::warn!(route, status = status.as_u16(), seconds, "request failed");
         } else {
             tracing::debug!(route, status = status.as_u16(), seconds, "request answered");

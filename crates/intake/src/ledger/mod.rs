@@ -20,6 +20,7 @@ use domain::{
 };
 use proto::error::Failure;
 use tokio::sync::{mpsc, oneshot};
+use tracing::Instrument as _;
 
 pub(crate) use due::DueOutcome;
 pub(crate) use work::Work;
@@ -67,6 +68,8 @@ trait Job: Send {
 
 struct Call<T, F> {
     needs: Needs,
+    /// The caller's: the events of the command name its trace, although another task writes them.
+    span: tracing::Span,
     command: F,
     outcome: Option<Result<T, Failure>>,
     reply: oneshot::Sender<Result<T, Failure>>,
@@ -86,7 +89,7 @@ where
     }
 
     fn run(&mut self, work: &mut Work<'_>) -> bool {
-        let outcome = (self.command)(work);
+        let outcome = self.span.in_scope(|| (self.command)(work));
         let succeeded = outcome.is_ok();
         self.outcome = Some(outcome);
         succeeded
@@ -177,14 +180,18 @@ impl Ledger {
         F: Fn(&mut Work<'_>) -> Result<T, Failure> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
+        // From the queue to the durable commit, with the wait for the group.
+        let span = tracing::info_span!("ledger.commit");
         let call = Box::new(Call {
             needs,
+            span: span.clone(),
             command,
             outcome: None,
             reply,
         });
         self.enqueue(Message::Command(call))?;
         answer
+            .instrument(span)
             .await
             .unwrap_or_else(|_| Err(Failure::unavailable("the ledger is stopping; try again")))
     }

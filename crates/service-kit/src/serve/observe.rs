@@ -166,6 +166,7 @@ impl Call {
         let _entered = self.span.enter();
         match code {
             Code::Unknown | Code::Internal | Code::DataLoss => {
+                telemetry::fail_span(&self.span, code_name);
                 tracing::warn!(code = code_name, seconds, "call failed");
             }
             _ => tracing::debug!(code = code_name, seconds, "call answered"),

@@ -4,10 +4,11 @@
 //! endpoint is given, as OTLP traces to a collector; metrics are read at `/metrics`.
 //! Owner: the executable keeps the [`TelemetryGuard`] until its end.
 //! Invariants: data goes to standard output, so nothing here writes there; a trace id exists even when
-//! nothing is exported, so that logs and error messages can name it; the first `init` wins, later ones
-//! change nothing.
+//! nothing is exported, and each line that is logged within a trace names it, so that the `traceId` of an
+//! error message finds its lines; the first `init` wins, later ones change nothing.
 //! Failure: a collector that is away costs its spans, never a request.
 
+mod lines;
 mod metrics;
 mod trace;
 
@@ -18,7 +19,8 @@ use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
@@ -27,7 +29,9 @@ pub use metrics::{
     BATCH_SIZE, DURATION_SECONDS, LATENESS_SECONDS, histogram, meter, prometheus_text, registry,
     resident_memory_bytes,
 };
-pub use trace::{adopt_trace, current_trace_id, current_traceparent, inject_trace};
+pub use trace::{
+    adopt_trace, current_trace_id, current_traceparent, fail_span, inject_trace, name_span,
+};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,13 +91,12 @@ pub fn init(settings: &TelemetrySettings) -> Result<TelemetryGuard, TelemetryErr
     let lines = match settings.log_format {
         LogFormat::Human => tracing_subscriber::fmt::layer()
             .with_ansi(std::io::stderr().is_terminal())
+            .with_timer(lines::TimeAndTrace)
             .with_writer(writer)
             .boxed(),
         LogFormat::Json => tracing_subscriber::fmt::layer()
-            .json()
-            .with_current_span(true)
-            .with_span_list(false)
-            .flatten_event(true)
+            .fmt_fields(JsonFields::new())
+            .event_format(lines::JsonWithTrace::new())
             .with_writer(writer)
             .boxed(),
     };
@@ -123,7 +126,8 @@ fn tracer_provider(settings: &TelemetrySettings) -> Result<SdkTracerProvider, Te
         .build();
     let builder = SdkTracerProvider::builder().with_resource(resource);
     Ok(match &settings.otlp_endpoint {
-        None => builder.build(),
+        // Ids for messages, lines and events, and nothing kept of the spans themselves.
+        None => builder.with_sampler(Sampler::AlwaysOff).build(),
         Some(endpoint) => {
             let exporter = SpanExporter::builder()
                 .with_tonic()
