@@ -47,6 +47,7 @@ pub(crate) struct Edge {
     pub(crate) shutdown: Shutdown,
     pub(crate) measured: Measured,
     pub(crate) documents: OnceLock<Documents>,
+    pub(crate) asyncapi: fn() -> serde_json::Value,
 }
 
 impl Edge {

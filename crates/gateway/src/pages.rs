@@ -1,4 +1,4 @@
-//! The pages beside the operations: health, the OpenAPI document, a list of operations for people, error reasons.
+//! The pages beside the operations: health, the documents of the operations and of the events, a list of operations for people, error reasons.
 //!
 //! Role: few, small and static; the documents are made at the first request and kept.
 //! Invariants: no page needs anything from another host; none shows what an unknown caller may not know.
@@ -20,10 +20,11 @@ pub(crate) async fn find(
     path: &str,
     headers: &HeaderMap,
 ) -> Option<Response<Body>> {
-    const PAGES: [&str; 6] = [
+    const PAGES: [&str; 7] = [
         "/livez",
         "/readyz",
         "/openapi.json",
+        "/asyncapi.json",
         "/docs",
         "/errors",
         "/errors/",
@@ -38,6 +39,7 @@ pub(crate) async fn find(
         "/livez" => text("text/plain; charset=utf-8", "ok\n"),
         "/readyz" => ready(edge).await,
         "/openapi.json" => document(&documents(edge).openapi, "application/json", headers),
+        "/asyncapi.json" => document(&documents(edge).asyncapi, "application/json", headers),
         "/docs" => document(&documents(edge).docs, "text/html; charset=utf-8", headers),
         "/errors" | "/errors/" => text("text/markdown; charset=utf-8", error_list()),
         _ => error_page(path),
@@ -45,7 +47,8 @@ pub(crate) async fn find(
 }
 
 fn documents(edge: &Edge) -> &Documents {
-    edge.documents.get_or_init(|| Documents::of(&edge.routes))
+    edge.documents
+        .get_or_init(|| Documents::of(&edge.routes, edge.asyncapi))
 }
 
 async fn ready(edge: &Edge) -> Response<Body> {

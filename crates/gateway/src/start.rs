@@ -6,6 +6,7 @@
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
+use serde_json::Value;
 use service_kit::admin::Readiness;
 use service_kit::channel::ClientChannel;
 use service_kit::clock::Clock;
@@ -47,6 +48,8 @@ pub struct Deps {
     pub notification: ClientChannel,
     /// As named.
     pub expiry_scheduler: ClientChannel,
+    /// Makes the AsyncAPI document of the events, which is served beside the OpenAPI document.
+    pub asyncapi: fn() -> Value,
 }
 
 /// A started gateway, to be served by `service_kit::serve::serve_http`.
@@ -120,6 +123,7 @@ pub async fn start(
         clock: deps.clock,
         shutdown,
         documents: OnceLock::new(),
+        asyncapi: deps.asyncapi,
         routes,
     };
     let limits = HttpLimits {

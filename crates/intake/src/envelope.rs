@@ -16,7 +16,7 @@ use domain::{
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-/// The version of the data's schema, in `dataschema`; the type never carries it.
+/// The version of the data's schema, in `dataschema` (an absolute URI, as CloudEvents wants); the type never carries it.
 const SCHEMA_VERSION: &str = "v1";
 
 /// The digits of a sequence: CloudEvents wants string order.
@@ -206,7 +206,7 @@ impl EnvelopeMaker {
         let data = serde_json::to_string(data).unwrap_or_default();
         let kind = event.kind.as_str();
         let head = format!(
-            r#"{{"specversion":"1.0","id":"{id}","source":{source},"type":"{kind}","subject":"{subject}","time":"{time}","datacontenttype":"application/json","dataschema":"/schemas/{kind}/{SCHEMA_VERSION}","sequence":""#,
+            r#"{{"specversion":"1.0","id":"{id}","source":{source},"type":"{kind}","subject":"{subject}","time":"{time}","datacontenttype":"application/json","dataschema":"urn:portreeve:schema:{kind}:{SCHEMA_VERSION}","sequence":""#,
             source = serde_json::Value::from(self.source.as_str()),
             time = event.at,
         );

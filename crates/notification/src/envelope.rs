@@ -162,7 +162,7 @@ impl<'a> TestEnvelope<'a> {
             subject: endpoint,
             time: format!("{at:.6}"),
             datacontenttype: "application/json",
-            dataschema: "/schemas/portreeve.webhook.tested/v1",
+            dataschema: "urn:portreeve:schema:portreeve.webhook.tested:v1",
             data: TestData {
                 webhook_endpoint: endpoint,
             },

@@ -85,10 +85,10 @@ impl Filter {
             emergency_only: raw.emergency_only,
             subject: raw.subject,
         };
-        if filter.subject.len() > 128 {
+        if let Err(detail) = subject(&filter.subject) {
             errors.push(FilterError {
                 field: "filter.subject".into(),
-                detail: "at most 128 bytes".into(),
+                detail: detail.into(),
             });
         }
         if errors.is_empty() {
@@ -158,6 +158,22 @@ fn slug<T: std::str::FromStr<Err = domain::id::IdError>>(text: String) -> Result
         .map_err(|error: domain::id::IdError| error.to_string())
 }
 
+/// A subject that events can have: a request by its id, or a thing by its kind and name. A request's number is none: a
+/// filter for it would never match, and never say so.
+fn subject(text: &str) -> Result<(), &'static str> {
+    let is_thing = |text: &str| {
+        text.split_once('/')
+            .is_some_and(|(kind, name)| !kind.is_empty() && !name.is_empty())
+    };
+    if text.len() > 128 {
+        Err("at most 128 bytes")
+    } else if text.is_empty() || is_thing(text) || uuid::Uuid::try_parse(text).is_ok() {
+        Ok(())
+    } else {
+        Err("write the id of a request (not its number), or a thing such as institution/north")
+    }
+}
+
 fn type_pattern(text: &str) -> Result<(), String> {
     let known = EventType::ALL
         .iter()
@@ -222,10 +238,25 @@ mod tests {
         let errors = Filter::parse(RawFilter {
             types: vec!["portreeve.grant.*".into(), "portreeve.grnt.*".into()],
             teams: vec!["Not A Slug".into()],
+            subject: "FW-2026-000123".into(),
             ..RawFilter::default()
         })
         .unwrap_err();
         let fields: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
-        assert_eq!(fields, ["filter.types[1]", "filter.teams[0]"]);
+        assert_eq!(
+            fields,
+            ["filter.types[1]", "filter.teams[0]", "filter.subject"]
+        );
+        for subject in [
+            "01930a3e-7c00-7000-8000-00000000002a",
+            "institution/north",
+            "",
+        ] {
+            let raw = RawFilter {
+                subject: subject.into(),
+                ..RawFilter::default()
+            };
+            assert!(Filter::parse(raw).is_ok(), "{subject}");
+        }
     }
 }

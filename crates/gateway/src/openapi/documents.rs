@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::HeaderValue;
+use serde_json::Value;
 use service_kit::random::{hex, sha256};
 
 use super::{document, page};
@@ -29,14 +30,16 @@ impl Document {
 #[derive(Debug)]
 pub(crate) struct Documents {
     pub(crate) openapi: Document,
+    pub(crate) asyncapi: Document,
     pub(crate) docs: Document,
 }
 
 impl Documents {
-    pub(crate) fn of(routes: &Routes) -> Self {
+    pub(crate) fn of(routes: &Routes, asyncapi: fn() -> Value) -> Self {
         Self {
             // A tree of plain values always becomes JSON.
             openapi: Document::new(serde_json::to_vec(&document(routes)).unwrap_or_default()),
+            asyncapi: Document::new(serde_json::to_vec(&asyncapi()).unwrap_or_default()),
             docs: Document::new(page(routes).into_bytes()),
         }
     }

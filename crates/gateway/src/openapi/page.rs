@@ -16,8 +16,9 @@ pub(crate) fn page(routes: &Routes) -> String {
          border-bottom:1px solid #ccc;vertical-align:top}code{font-size:.9em;overflow-wrap:anywhere}\
          @media(prefers-color-scheme:dark){body{background:#111;color:#eee}a{color:#8cf}}</style>\
          <h1>Portreeve: operations</h1>\
-         <p>The whole contract is in <a href=\"/openapi.json\">openapi.json</a> (OpenAPI 3.1). Every operation is \
-         also a gRPC method on this port. Errors are explained under <a href=\"/errors\">/errors</a>.</p>\
+         <p>The whole contract is in <a href=\"/openapi.json\">openapi.json</a> (OpenAPI 3.1), that of the \
+         events in <a href=\"/asyncapi.json\">asyncapi.json</a> (AsyncAPI 3.0). Every operation \
+         is also a gRPC method on this port. Errors are explained under <a href=\"/errors\">/errors</a>.</p>\
          <table><thead><tr><th>Operation<th>Request<th>Permission</thead><tbody>",
     );
     for operation in &routes.operations {

@@ -207,10 +207,11 @@ fn cloud_event() -> Value {
             "subject": text("What it is about: the request."),
             "time": {"type": "string", "format": "date-time", "description": "When it happened."},
             "datacontenttype": text("`application/json`."),
-            "dataschema": text("Names the schema of `data` with its version."),
+            "dataschema": json!({"type": "string", "format": "uri", "description": "Names the schema with its version; `/asyncapi.json` holds it."}),
             "sequence": text("Counts within the request, padded with zeros."),
             "partitionkey": text("The request: what must be kept in order."),
             "traceparent": text("The trace that the change was made in (W3C)."),
+            "detailscommitment": text("Salted SHA-256 of the private details, in hexadecimal digits."),
             "data": {"description": "Ids, state, deadline, reason, link: no rules and no personal data."},
         },
     })

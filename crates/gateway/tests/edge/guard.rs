@@ -292,6 +292,7 @@ async fn the_pages_beside_the_operations_need_no_key() {
         .body(Body::empty())
         .unwrap();
     assert_eq!(house.ask(again).await.status, 304);
+    assert_eq!(page("/asyncapi.json").await.json["asyncapi"], "3.0.0");
     let docs = page("/docs").await;
     assert!(docs.text.contains("createAccessRequest"));
     assert!(

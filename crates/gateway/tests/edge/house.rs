@@ -298,6 +298,7 @@ pub(crate) async fn house_with(settings: portreeve_gateway::Settings) -> House {
         validation: channel.clone(),
         notification: channel.clone(),
         expiry_scheduler: channel,
+        asyncapi: || serde_json::json!({"asyncapi": "3.0.0"}),
     };
     let gateway = portreeve_gateway::start(settings, deps, stop)
         .await

@@ -19,7 +19,7 @@ pub(super) fn of(event: Described) -> Value {
         "subject": subject,
         "time": "2026-12-18T17:00:00.123456Z",
         "datacontenttype": "application/json",
-        "dataschema": format!("/schemas/{}/v1", event.name),
+        "dataschema": super::dataschema(event.name),
         "data": data(event, subject),
     });
     if event.family != Family::Test {

@@ -44,6 +44,11 @@ impl Described {
     }
 }
 
+/// The name of a type's schema: CloudEvents wants an absolute URI, which need not lead anywhere.
+fn dataschema(name: &str) -> String {
+    format!("urn:portreeve:schema:{name}:v1")
+}
+
 fn described() -> impl Iterator<Item = Described> {
     let test = Described {
         name: WEBHOOK_TESTED,

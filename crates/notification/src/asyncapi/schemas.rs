@@ -49,7 +49,7 @@ pub(super) fn of(event: Described) -> Value {
         "required": required,
         "properties": {
             "type": { "const": event.name },
-            "dataschema": { "const": format!("/schemas/{}/v1", event.name) },
+            "dataschema": { "const": super::dataschema(event.name) },
             "data": { "$ref": format!("#/components/schemas/{data}") },
         },
     })
@@ -68,7 +68,7 @@ fn envelope() -> Value {
             "subject": { "type": "string", "minLength": 1, "description": "What it is about: the request's id for requests and grants." },
             "time": { "type": "string", "format": "date-time", "description": "When it happened." },
             "datacontenttype": { "const": "application/json" },
-            "dataschema": { "type": "string", "format": "uri-reference" },
+            "dataschema": { "type": "string", "format": "uri", "description": "Names the schema of this type in this document, with its version." },
             "sequence": { "type": "string", "pattern": "^[0-9]{20}$", "description": "Counts within the subject, from 1." },
             "partitionkey": { "type": "string", "description": "The subject." },
             "traceparent": { "type": "string", "description": "W3C trace context of the call that caused it." },

@@ -100,7 +100,10 @@ async fn an_event_keeps_what_its_envelope_says() {
     assert_eq!(event.r#type, ACTIVATED);
     assert_eq!(text("sequence"), format!("{:020}", 1));
     assert_eq!(text("datacontenttype"), "application/json");
-    assert_eq!(text("dataschema"), format!("/schemas/{ACTIVATED}/v1"));
+    assert_eq!(
+        text("dataschema"),
+        format!("urn:portreeve:schema:{ACTIVATED}:v1")
+    );
     assert_eq!(text("partitionkey"), text("subject"));
     assert!(text("traceparent").starts_with("00-"));
     assert!(

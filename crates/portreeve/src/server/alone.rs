@@ -171,6 +171,7 @@ pub(super) async fn run(role: Role, config: &Config, clock: Clock) -> Result<(),
                 validation: alone.peer("peers.validation")?,
                 notification: alone.peer("peers.notification")?,
                 expiry_scheduler: alone.peer("peers.expiry-scheduler")?,
+                asyncapi: notification::asyncapi::document,
             };
             let edge = gateway::start(gateway::Settings::from_config(config), deps, stop.clone())
                 .await

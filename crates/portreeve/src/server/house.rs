@@ -183,6 +183,7 @@ impl House {
                 validation: channels.0,
                 notification: channels.3,
                 expiry_scheduler: channels.2,
+                asyncapi: notification::asyncapi::document,
             },
             edge_stop.1.clone(),
         )
