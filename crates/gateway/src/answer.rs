@@ -14,7 +14,7 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use bytes::Bytes;
 use futures::FutureExt as _;
-use http::header::X_CONTENT_TYPE_OPTIONS;
+use http::header::{ORIGIN, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use proto::error::Failure;
@@ -34,7 +34,6 @@ pub(crate) async fn handle(
     request: Request<Body>,
 ) -> Response<Body> {
     let started = edge.clock.monotonic();
-    let method = request.method().clone();
     let mut call = edge.measured.begin(&request, started);
     let span = call.span();
     let answered = AssertUnwindSafe(edge.answer(request, &mut call))
@@ -49,7 +48,7 @@ pub(crate) async fn handle(
     response
         .headers_mut()
         .insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    call.end(&method, response.status(), edge.clock.monotonic());
+    call.end(response.status(), edge.clock.monotonic());
     response
 }
 
@@ -62,59 +61,58 @@ impl Edge {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
         let peer = peer.map_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), |peer| peer.0);
         let client = self.trust.client(peer, request.headers());
-        let is_grpc = grpc::is_grpc(request.headers());
-        if let Err(failure) = self.admit(request.uri(), client) {
-            return if is_grpc {
-                failure.into_status().into_http()
-            } else {
-                Problem::of(failure, None).respond(request.uri().path())
-            };
-        }
-        if is_grpc {
+        let admitted = self.admit(request.uri(), client);
+        let origin = request.headers().get(ORIGIN).cloned();
+        let (mut response, is_public) = if grpc::is_grpc(request.headers()) {
             if let Some(index) = self.routes.grpc_index(request.uri().path()) {
                 call.found(index);
             }
-            let origin = request.headers().get(http::header::ORIGIN).cloned();
-            let mut response = grpc::answer(self, request, client).await;
-            if let Some(origin) = origin {
-                let asked = HeaderMap::from_iter([(http::header::ORIGIN, origin)]);
-                self.origins.mark(&asked, false, &mut response);
+            let response = grpc::answer(self, request, client, admitted).await;
+            (response, false)
+        } else if request.method() == Method::OPTIONS && admitted.is_ok() {
+            return self.options(request.uri().path(), request.headers());
+        } else {
+            match admitted {
+                Ok(()) => self.http(request, client, call).await,
+                // Says nothing of anybody; a page that is not told would see a broken connection.
+                Err(failure) => {
+                    let problem = Problem::of(failure, None);
+                    (problem.respond(request.uri().path()), true)
+                }
             }
-            return response;
-        }
-        self.http(request, client, call).await
+        };
+        self.origins.mark(origin.as_ref(), is_public, &mut response);
+        response
     }
 
+    /// The response, and whether any page of the web may read it.
     async fn http(
         self: &Arc<Self>,
         request: Request<Body>,
         client: ClientAddress,
         call: &mut Call<'_>,
-    ) -> Response<Body> {
+    ) -> (Response<Body>, bool) {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path();
         if let Some(response) = pages::find(self, &parts.method, path, &parts.headers).await {
-            return response;
-        }
-        if parts.method == Method::OPTIONS {
-            return self.options(path, &parts.headers);
+            return (response, true);
         }
         let (index, values) = match self.routes.find(&parts.method, path) {
             Lookup::Found(index, values) => (index, values),
-            Lookup::WrongMethod(allow) => return Problem::wrong_method(allow).respond(path),
-            Lookup::Unknown => return nowhere(path),
+            Lookup::WrongMethod(allow) => {
+                return (Problem::wrong_method(allow).respond(path), true);
+            }
+            Lookup::Unknown => return (nowhere(path), true),
         };
         let Some(operation) = self.routes.operations.get(index) else {
-            return nowhere(path);
+            return (nowhere(path), true);
         };
         call.found(index);
         let answered = self
             .operation(index, operation, &parts, &values, body, client)
             .await;
-        let mut response = answered.unwrap_or_else(|problem| problem.respond(path));
-        self.origins
-            .mark(&parts.headers, operation.public, &mut response);
-        response
+        let response = answered.unwrap_or_else(|problem| problem.respond(path));
+        (response, operation.public)
     }
 
     async fn operation(
@@ -186,8 +184,8 @@ impl Edge {
             )),
             Ok(Err(_)) => Err(Problem::new("BODY_MALFORMED", "the body broke off")),
             Err(_) => Err(Problem::new(
-                "DEADLINE_EXCEEDED",
-                "the body came too slowly",
+                "BODY_TOO_SLOW",
+                "the body did not come in time; nothing was done, send it again",
             )),
         }
     }

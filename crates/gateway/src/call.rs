@@ -13,10 +13,10 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_MATCH, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use serde_json::Value;
 
+use crate::json::body::{Reader, Taken};
 use crate::json::query;
-use crate::json::read::{FieldError, Place, Reader, put_bytes};
+use crate::json::read::{FieldError, Place, put_bytes};
 use crate::json::schema::{Kind, MessageId, Schema};
 use crate::json::wire::{Malformed, Raw, find};
 use crate::json::write;
@@ -48,37 +48,22 @@ pub(crate) fn message(
     let plan = schema.message(operation.input);
     let mut out = Vec::with_capacity(asked.body.len() + 256);
     let mut errors = Vec::new();
-    let taken: Vec<(usize, &str)> = std::iter::zip(&operation.path_fields, asked.values)
+    let taken: Vec<Taken<'_>> = std::iter::zip(&operation.path_fields, asked.values)
         .map(|(index, value)| (*index, value.as_ref()))
         .collect();
     for (index, value) in &taken {
         put_bytes(plan.fields[*index].number, value.as_bytes(), &mut out);
     }
-    let mut etag_given = false;
     match operation.body {
         BodyField::None => {}
-        BodyField::Whole => {
-            let value = if asked.body.is_empty() {
-                Value::Object(serde_json::Map::new())
-            } else {
-                parse(asked)?
-            };
-            etag_given = value
-                .get("etag")
-                .and_then(Value::as_str)
-                .is_some_and(|etag| !etag.is_empty());
-            let mut reader = Reader::new(schema);
-            reader.body(operation.input, &value, &taken, &mut out);
-            errors = reader.into_errors();
-        }
+        // What the path and the headers give may be all there is.
+        BodyField::Whole if asked.body.is_empty() => {}
+        BodyField::Whole => errors = parse(schema, operation.input, asked, &taken, &mut out)?,
         BodyField::Field(index) => {
-            let value = parse(asked)?;
             let field = &plan.fields[index];
             if let Kind::Message(id) = field.kind {
                 let mut inner = Vec::with_capacity(asked.body.len());
-                let mut reader = Reader::new(schema);
-                reader.body(id, &value, &[], &mut inner);
-                errors = reader.into_errors();
+                errors = parse(schema, id, asked, &[], &mut inner)?;
                 put_bytes(field.number, &inner, &mut out);
             }
         }
@@ -99,8 +84,6 @@ pub(crate) fn message(
             closed,
             &mut out,
         ));
-        etag_given |=
-            query::pairs(asked.query).any(|(name, value)| name == "etag" && !value.is_empty());
     }
     // What a header says comes last, and the last one counts.
     if let Some(index) = operation.request_id
@@ -114,7 +97,6 @@ pub(crate) fn message(
     if let Some(index) = operation.etag
         && let Some(value) = asked.headers.get(IF_MATCH)
     {
-        etag_given = true;
         put_bytes(plan.fields[index].number, value.as_bytes(), &mut out);
         if std::str::from_utf8(value.as_bytes()).is_err() {
             errors.push(header_error(
@@ -126,7 +108,11 @@ pub(crate) fn message(
     if !errors.is_empty() {
         return Err(Problem::fields(errors));
     }
-    if operation.etag_required && !etag_given {
+    let given = |index: usize| {
+        let value = find(&out, plan.fields[index].number);
+        matches!(value, Ok(Some(Raw::Bytes(text))) if !text.is_empty())
+    };
+    if operation.etag_required && !operation.etag.is_some_and(given) {
         return Err(Problem::new(
             "ETAG_MISSING",
             "send the version that you saw in If-Match, so that nobody's change is lost",
@@ -135,8 +121,14 @@ pub(crate) fn message(
     Ok(out.into())
 }
 
-/// The body as JSON.
-fn parse(asked: &Asked<'_>) -> Result<Value, Box<Problem>> {
+/// The body as the message `id`: the mistakes in it, or why it is no JSON at all.
+fn parse(
+    schema: &Schema,
+    id: MessageId,
+    asked: &Asked<'_>,
+    taken: &[Taken<'_>],
+    out: &mut Vec<u8>,
+) -> Result<Vec<FieldError>, Box<Problem>> {
     if asked.body.is_empty() {
         return Err(Problem::new("BODY_MALFORMED", "send a body of JSON"));
     }
@@ -152,8 +144,11 @@ fn parse(asked: &Asked<'_>) -> Result<Value, Box<Problem>> {
             ));
         }
     }
-    serde_json::from_slice(asked.body)
-        .map_err(|error| Problem::new("BODY_MALFORMED", format!("the body is not JSON: {error}")))
+    let mut reader = Reader::new(schema);
+    reader.text(id, asked.body, taken, out).map_err(|error| {
+        Problem::new("BODY_MALFORMED", format!("the body is not JSON: {error}"))
+    })?;
+    Ok(reader.into_errors())
 }
 
 /// The key, with or without the quotes of a structured header.

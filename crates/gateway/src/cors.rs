@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 const REQUEST_HEADERS: &str = "authorization, content-type, idempotency-key, if-match, last-event-id, \
      traceparent, grpc-timeout, x-grpc-web, x-user-agent";
-const RESPONSE_HEADERS: &str = "etag, location, retry-after, allow, grpc-status, grpc-message, \
+const RESPONSE_HEADERS: &str = "etag, location, retry-after, ratelimit, allow, grpc-status, grpc-message, \
      grpc-status-details-bin, portreeve-findings-bin";
 
 /// The origins that are let in.
@@ -44,21 +44,26 @@ impl Origins {
     }
 
     /// The value of `Access-Control-Allow-Origin` for a request, if its page may call.
-    fn allowed(&self, headers: &HeaderMap, public: bool) -> Option<HeaderValue> {
-        let origin = headers.get(ORIGIN)?;
+    fn allowed(&self, origin: Option<&HeaderValue>, public: bool) -> Option<HeaderValue> {
+        let origin = origin?;
         if public {
             return Some(HeaderValue::from_static("*"));
         }
         self.0.iter().find(|known| *known == origin).cloned()
     }
 
-    /// Marks the response to an allowed page.
-    pub(crate) fn mark(&self, asked: &HeaderMap, public: bool, response: &mut Response<Body>) {
+    /// Marks the response to a page of `origin`, if that is allowed.
+    pub(crate) fn mark(
+        &self,
+        origin: Option<&HeaderValue>,
+        public: bool,
+        response: &mut Response<Body>,
+    ) {
         let headers = response.headers_mut();
         if !self.0.is_empty() && !public {
             headers.append(VARY, HeaderValue::from_static("origin"));
         }
-        if let Some(origin) = self.allowed(asked, public) {
+        if let Some(origin) = self.allowed(origin, public) {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             headers.insert(
                 ACCESS_CONTROL_EXPOSE_HEADERS,
@@ -71,11 +76,12 @@ impl Origins {
     pub(crate) fn preflight(&self, asked: &HeaderMap, public: bool, allow: &str) -> Response<Body> {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
+        let origin = asked.get(ORIGIN);
         let headers = response.headers_mut();
         let methods = HeaderValue::try_from(allow).unwrap_or(HeaderValue::from_static("OPTIONS"));
         headers.insert(ALLOW, methods.clone());
         if asked.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
-            && self.allowed(asked, public).is_some()
+            && self.allowed(origin, public).is_some()
         {
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
             headers.insert(
@@ -84,7 +90,7 @@ impl Origins {
             );
             headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
         }
-        self.mark(asked, public, &mut response);
+        self.mark(origin, public, &mut response);
         response
     }
 }
@@ -98,9 +104,8 @@ mod tests {
     fn only_configured_origins_are_let_in_and_public_operations_are_open() {
         let origins = Origins::new(&["https://portal.example".to_owned()]).unwrap();
         let allowed = |origin: &str, public: bool| {
-            let mut headers = HeaderMap::new();
-            headers.insert(ORIGIN, origin.parse().unwrap());
-            origins.allowed(&headers, public)
+            let origin = HeaderValue::try_from(origin).unwrap();
+            origins.allowed(Some(&origin), public)
         };
         assert!(allowed("https://portal.example", false).is_some());
         for foreign in [

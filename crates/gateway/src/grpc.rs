@@ -4,6 +4,7 @@
 //! and back without decoding. Health and reflection are answered here.
 //! Invariants: only methods with an HTTP option exist; of the caller's metadata only what gRPC itself needs is passed
 //! on, so nothing forged (`x-portreeve-token`, `x-forwarded-for`) ever reaches a service; the key never does either.
+//! What is answered here has the same limits as what is passed on: time for messages, places for streams.
 //! Failure story: a gRPC status with the same details as the services give; a method that is not outside is
 //! `UNIMPLEMENTED`, whether it exists inside or not.
 
@@ -12,7 +13,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::Router;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, TE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
@@ -55,34 +55,43 @@ fn content_type(headers: &HeaderMap) -> &str {
         .unwrap_or_default()
 }
 
-/// Answers a call.
+/// Answers a call, or says why it is not `admitted`, in the form that it came in.
 pub(crate) async fn answer(
     edge: &Arc<Edge>,
     request: Request<axum::body::Body>,
     client: ClientAddress,
+    admitted: Result<(), Failure>,
 ) -> Response<axum::body::Body> {
     let is_web = content_type(request.headers()).starts_with("application/grpc-web");
     let request = request.map(Body::new);
     let response = if is_web {
         let edge = Arc::clone(edge);
         let inner = tower::service_fn(move |request| {
-            let edge = Arc::clone(&edge);
-            async move { Ok::<_, Infallible>(pass(&edge, request, client).await) }
+            let (edge, admitted) = (Arc::clone(&edge), admitted.clone());
+            async move { Ok::<_, Infallible>(pass(&edge, request, client, admitted).await) }
         });
         match GrpcWebLayer::new().layer(inner).oneshot(request).await {
             Ok(response) => response,
             Err(impossible) => match impossible {},
         }
     } else {
-        pass(edge, request, client).await
+        pass(edge, request, client, admitted).await
     };
     response.map(axum::body::Body::new)
 }
 
-async fn pass(edge: &Arc<Edge>, request: Request<Body>, client: ClientAddress) -> Response<Body> {
+async fn pass(
+    edge: &Arc<Edge>,
+    request: Request<Body>,
+    client: ClientAddress,
+    admitted: Result<(), Failure>,
+) -> Response<Body> {
+    if let Err(failure) = admitted {
+        return failure.into_status().into_http();
+    }
     let path = request.uri().path();
     if path.starts_with("/grpc.health.v1.Health/") || path.starts_with("/grpc.reflection.") {
-        return local(&edge.local, request).await;
+        return local(edge, request).await;
     }
     let Some(operation) = edge.routes.find_grpc(path) else {
         return Status::unimplemented("there is no such method here").into_http();
@@ -96,8 +105,21 @@ async fn pass(edge: &Arc<Edge>, request: Request<Body>, client: ClientAddress) -
         }
     };
     match edge.backends.channel(operation.backend) {
-        None => own(operation, request, caller, client).await,
+        None => in_time(edge, own(operation, request, caller, client)).await,
         Some(channel) => forward(edge, channel.clone(), operation, request, caller, client).await,
+    }
+}
+
+/// An answer that is made here, if the message for it comes in time.
+async fn in_time(edge: &Edge, answer: impl Future<Output = Response<Body>>) -> Response<Body> {
+    match edge.clock.timeout(edge.request_timeout, answer).await {
+        Ok(response) => response,
+        Err(_) => {
+            let words = "the message did not come in time; nothing was done, send it again";
+            Failure::new(Kind::Unavailable, "DEADLINE_EXCEEDED", words)
+                .into_status()
+                .into_http()
+        }
     }
 }
 
@@ -157,14 +179,7 @@ async fn forward(
     };
     match open {
         None => response,
-        Some(open) => response.map(|body| {
-            Body::new(Guarded {
-                body,
-                ended: ended(edge, caller),
-                over: false,
-                _open: open,
-            })
-        }),
+        Some(open) => guarded(edge, response, caller, open),
     }
 }
 
@@ -214,11 +229,44 @@ impl UnaryService<Bytes> for Own {
     }
 }
 
-async fn local(router: &Router, request: Request<Body>) -> Response<Body> {
-    match router.clone().oneshot(request).await {
-        Ok(response) => response.map(Body::new),
-        Err(impossible) => match impossible {},
+/// Health and reflection. All but one are streams, which anybody may open: they take a place as others do. A probe
+/// (`Check`) is answered however many streams are open.
+async fn local(edge: &Arc<Edge>, request: Request<Body>) -> Response<Body> {
+    let open = if request.uri().path().ends_with("/Check") {
+        None
+    } else {
+        match edge.open_stream() {
+            Ok(open) => Some(open),
+            Err(failure) => return failure.into_status().into_http(),
+        }
+    };
+    let answer = async {
+        match edge.local.clone().oneshot(request).await {
+            Ok(response) => response.map(Body::new),
+            Err(impossible) => match impossible {},
+        }
+    };
+    let response = in_time(edge, answer).await;
+    match open {
+        None => response,
+        Some(open) => guarded(edge, response, None, open),
     }
+}
+
+fn guarded(
+    edge: &Arc<Edge>,
+    response: Response<Body>,
+    caller: Option<Arc<Caller>>,
+    open: OpenStream,
+) -> Response<Body> {
+    response.map(|body| {
+        Body::new(Guarded {
+            body,
+            ended: ended(edge, caller),
+            over: false,
+            _open: open,
+        })
+    })
 }
 
 /// A streamed answer that ends when its caller may no longer read it, or the process stops.

@@ -2,7 +2,7 @@
 //!
 //! Role: a token bucket for each, kept as one number: the moment at which the bucket is full again.
 //! Invariants: at most [`MAX_BUCKETS`] are remembered; a full bucket is the same as none, so forgetting it changes
-//! nothing.
+//! nothing. They are looked through for full ones at most once in [`SWEEP_EVERY`], however many newcomers there are.
 //! Failure story: when the table is full of busy buckets, newcomers are let through: a limit protects, it does not
 //! deny service.
 
@@ -18,19 +18,32 @@ const MAX_BUCKETS: usize = 50_000;
 /// Seconds of the rate that may be used in one burst.
 const BURST: Duration = Duration::from_secs(2);
 
+/// How often a full table is looked through.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
 /// Buckets of one kind, with one rate.
 #[derive(Debug)]
 pub(crate) struct Rate<K> {
     /// Between two requests at the full rate; zero: no limit.
     interval: Duration,
-    full_at: Mutex<HashMap<K, Duration>>,
+    buckets: Mutex<Buckets<K>>,
+}
+
+#[derive(Debug)]
+struct Buckets<K> {
+    full_at: HashMap<K, Duration>,
+    /// When a full table may be looked through again.
+    sweep_at: Duration,
 }
 
 impl<K: Hash + Eq> Rate<K> {
     pub(crate) fn per_second(rate: u32) -> Self {
         Self {
             interval: Duration::from_secs(1).checked_div(rate).unwrap_or_default(),
-            full_at: Mutex::new(HashMap::new()),
+            buckets: Mutex::new(Buckets {
+                full_at: HashMap::new(),
+                sweep_at: Duration::ZERO,
+            }),
         }
     }
 
@@ -39,8 +52,8 @@ impl<K: Hash + Eq> Rate<K> {
         if self.interval.is_zero() {
             return Ok(());
         }
-        let mut buckets = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(full_at) = buckets.get_mut(&key) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(full_at) = buckets.full_at.get_mut(&key) {
             let next = (*full_at).max(now) + self.interval;
             let ahead = next.saturating_sub(now);
             if ahead > BURST {
@@ -49,11 +62,12 @@ impl<K: Hash + Eq> Rate<K> {
             *full_at = next;
             return Ok(());
         }
-        if buckets.len() >= MAX_BUCKETS {
-            buckets.retain(|_, full_at| *full_at > now);
+        if buckets.full_at.len() >= MAX_BUCKETS && now >= buckets.sweep_at {
+            buckets.full_at.retain(|_, full_at| *full_at > now);
+            buckets.sweep_at = now + SWEEP_EVERY;
         }
-        if buckets.len() < MAX_BUCKETS {
-            buckets.insert(key, now + self.interval);
+        if buckets.full_at.len() < MAX_BUCKETS {
+            buckets.full_at.insert(key, now + self.interval);
         }
         Ok(())
     }
@@ -101,9 +115,9 @@ mod tests {
             assert!(rate.take(key, Duration::ZERO).is_ok());
         }
         let held = || {
-            rate.full_at
+            rate.buckets
                 .lock()
-                .map(|buckets| buckets.len())
+                .map(|buckets| buckets.full_at.len())
                 .unwrap_or_default()
         };
         assert_eq!(held(), MAX_BUCKETS);

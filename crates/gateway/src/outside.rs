@@ -6,11 +6,7 @@
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use crate::json::{
-    read::{Place, Reader},
-    schema::Schema,
-    write,
-};
+use crate::json::{body::Reader, read::Place, schema::Schema, write};
 
 /// Why a message cannot be written or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,7 +52,7 @@ pub fn message_from_json(name: &str, value: &serde_json::Value) -> Result<Vec<u8
     with_message(name, |schema, id| {
         let mut bytes = Vec::new();
         let mut reader = Reader::new(schema);
-        reader.body(id, value, &[], &mut bytes);
+        reader.value(id, value, &mut bytes);
         let errors: Vec<String> = reader.into_errors().into_iter().map(said).collect();
         if errors.is_empty() {
             Ok(bytes)

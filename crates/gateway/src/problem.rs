@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use proto::error::{Failure, Kind};
 use serde::Serialize;
 use service_kit::telemetry;
@@ -22,6 +22,9 @@ use crate::routes::{BodyField, Operation};
 
 // `ERROR_PAGES`: every reason with its page in Markdown, sorted.
 include!(concat!(env!("OUT_DIR"), "/error_pages.rs"));
+
+/// How much may still be asked, and when more (draft-ietf-httpapi-ratelimit-headers).
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
 /// One entry of `errors`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -190,7 +193,13 @@ impl Problem {
         if let Some(after) = self.retry_after {
             // Whole seconds, rounded up: earlier would be refused again.
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+            let seconds = seconds.max(1);
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+            if self.status == StatusCode::TOO_MANY_REQUESTS
+                && let Ok(room) = HeaderValue::try_from(format!("\"default\";r=0;t={seconds}"))
+            {
+                headers.insert(RATE_LIMIT, room);
+            }
         }
         if let Some(allow) = self
             .allow
@@ -267,7 +276,7 @@ pub(crate) fn title(code: &str) -> String {
 pub(crate) fn status_of_reason(reason: &str) -> Option<StatusCode> {
     Some(match reason {
         "UNAUTHENTICATED" | "KEY_UNKNOWN" => StatusCode::UNAUTHORIZED,
-        "FORBIDDEN" | "FOUR_EYES" | "ORIGIN_NOT_ALLOWED" => StatusCode::FORBIDDEN,
+        "FORBIDDEN" | "FOUR_EYES" => StatusCode::FORBIDDEN,
         "METHOD_NOT_ALLOWED" => StatusCode::METHOD_NOT_ALLOWED,
         "ILLEGAL_MOVE"
         | "ALREADY_CLAIMED"
@@ -281,6 +290,7 @@ pub(crate) fn status_of_reason(reason: &str) -> Option<StatusCode> {
         "CURSOR_EPOCH_ENDED" => StatusCode::GONE,
         "ETAG_MISMATCH" => StatusCode::PRECONDITION_FAILED,
         "BODY_TOO_LARGE" => StatusCode::PAYLOAD_TOO_LARGE,
+        "BODY_TOO_SLOW" => StatusCode::REQUEST_TIMEOUT,
         "URI_TOO_LONG" => StatusCode::URI_TOO_LONG,
         "MEDIA_TYPE_UNSUPPORTED" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "VALIDATION_FAILED" | "IDEMPOTENCY_KEY_REUSED" => StatusCode::UNPROCESSABLE_ENTITY,

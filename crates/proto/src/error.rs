@@ -129,6 +129,8 @@ impl Failure {
             Kind::Stale => Code::Aborted,
             Kind::Exhausted => Code::ResourceExhausted,
             Kind::OutOfRange => Code::OutOfRange,
+            // Clients repeat what was unavailable by themselves; this may have been done.
+            Kind::Unavailable if self.reason == "DEADLINE_EXCEEDED" => Code::DeadlineExceeded,
             Kind::Unavailable => Code::Unavailable,
             Kind::Internal => Code::Internal,
         };
@@ -292,6 +294,14 @@ mod tests {
             Failure::from_status(&failure.clone().into_status()),
             failure
         );
+    }
+
+    #[test]
+    fn an_answer_that_came_too_late_is_not_told_as_safe_to_repeat() {
+        let late = Failure::new(Kind::Unavailable, "DEADLINE_EXCEEDED", "too late");
+        let status = late.clone().into_status();
+        assert_eq!(status.code(), Code::DeadlineExceeded);
+        assert_eq!(Failure::from_status(&status), late);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! JSON at the edge: text to wire bytes and back, without a line for any single message.
 //!
-//! Role: `schema` is what is known of the messages, `read` takes JSON in, `query` takes parameters in, `write` gives
+//! Role: `schema` is what is known of the messages, `body` takes JSON in, `query` takes parameters
+//! in (`read` is what both share), `write` gives
 //! JSON out. The mapping is the canonical one of Protobuf, with these rules of ours:
 //! - names are lowerCamelCase; the proto's own spelling is accepted too;
 //! - enums are words without their prefix: `in_review`; the unspecified value is left out;
@@ -17,6 +18,7 @@ mod event;
 
 pub(crate) use event::TYPE_FIELD as EVENT_TYPE_FIELD;
 
+pub(crate) mod body;
 pub(crate) mod names;
 pub(crate) mod query;
 pub(crate) mod read;

@@ -1,19 +1,15 @@
-//! JSON into wire bytes.
+//! Single values into wire bytes, and how a mistake is told.
 //!
-//! Role: walks a JSON value along a message's plan and writes the wire encoding as it goes; nothing is looked up twice.
-//! Invariants: all mistakes are collected (at most [`MAX_ERRORS`]), each with its place and what to write instead;
-//! the bytes are only used when there was none.
-//! Failure story: [`FieldError`]s; no input makes it panic.
+//! Role: what bodies, parameters and headers share: a scalar from its text, the well-known types, and [`FieldError`] with
+//! the place of what cannot be read.
+//! Failure story: a text that does not fit says what to write instead; no input makes it panic.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use prost::encoding::{WireType, encode_key, encode_varint};
-use serde_json::Value;
 
-use super::MAX_DEPTH;
-use super::names::{nearest, push_step, snake};
-use super::schema::{Enum, Field, Kind, MessageId, Occurs, Schema, Spelling};
-use super::time;
+use super::names::snake;
+use super::schema::{Enum, Field, Kind, Schema};
 
 /// Most mistakes that one answer lists.
 pub(crate) const MAX_ERRORS: usize = 100;
@@ -38,186 +34,6 @@ pub(crate) struct FieldError {
     pub(crate) detail: String,
     /// The name or value that was perhaps meant.
     pub(crate) suggestion: Option<String>,
-}
-
-/// Reads one body.
-#[derive(Debug)]
-pub(crate) struct Reader<'s> {
-    schema: &'s Schema,
-    pointer: String,
-    errors: Vec<FieldError>,
-}
-
-impl<'s> Reader<'s> {
-    pub(crate) fn new(schema: &'s Schema) -> Self {
-        Self {
-            schema,
-            pointer: String::new(),
-            errors: Vec::new(),
-        }
-    }
-
-    /// The mistakes; empty when the bytes may be used.
-    pub(crate) fn into_errors(self) -> Vec<FieldError> {
-        self.errors
-    }
-
-    /// Writes the fields of `value` as a message. `taken` are the fields that the path gives: the body may repeat them
-    /// only with the same text.
-    pub(crate) fn body(
-        &mut self,
-        id: MessageId,
-        value: &Value,
-        taken: &[(usize, &str)],
-        out: &mut Vec<u8>,
-    ) {
-        self.message(id, value, taken, 0, out);
-    }
-
-    fn message(
-        &mut self,
-        id: MessageId,
-        value: &Value,
-        taken: &[(usize, &str)],
-        depth: usize,
-        out: &mut Vec<u8>,
-    ) {
-        let message = self.schema.message(id);
-        match message.spelling {
-            Spelling::Timestamp => return self.timestamp(value, out),
-            Spelling::FieldMask => return self.field_mask(value, out),
-            Spelling::CloudEvent => return self.wrong("an event cannot be given here"),
-            Spelling::Object => {}
-        }
-        if depth >= MAX_DEPTH {
-            return self.wrong("this is nested too deeply");
-        }
-        let Value::Object(members) = value else {
-            return self.wrong(&format!("write an object, not {}", describe(value)));
-        };
-        let mut oneofs: Vec<(usize, &str)> = Vec::new();
-        for (name, value) in members {
-            let length = self.pointer.len();
-            push_step(&mut self.pointer, name);
-            match message.field_named(name) {
-                None => self.unknown(name, message.fields.iter().map(|f| f.json.as_str())),
-                // `null` is the same as leaving the field out.
-                Some(_) if value.is_null() => {}
-                Some(index) => {
-                    let field = &message.fields[index];
-                    if let Some(oneof) = field.oneof {
-                        match oneofs.iter().find(|(seen, _)| *seen == oneof) {
-                            Some((_, other)) => {
-                                self.wrong(&format!("give only one of {other} and {}", field.json));
-                            }
-                            None => oneofs.push((oneof, &field.json)),
-                        }
-                    }
-                    match taken.iter().find(|(taken, _)| *taken == index) {
-                        None => self.field(field, value, depth, out),
-                        Some((_, text)) if value.as_str() == Some(text) => {}
-                        Some(_) => self.wrong("the path gives this already, with another value"),
-                    }
-                }
-            }
-            self.pointer.truncate(length);
-        }
-    }
-
-    fn field(&mut self, field: &Field, value: &Value, depth: usize, out: &mut Vec<u8>) {
-        if field.occurs != Occurs::Many {
-            return self.single(field, value, depth, out);
-        }
-        let Value::Array(elements) = value else {
-            return self.wrong(&format!("write a list, not {}", describe(value)));
-        };
-        for (index, element) in elements.iter().enumerate() {
-            let length = self.pointer.len();
-            push_step(&mut self.pointer, itoa(index).as_str());
-            self.single(field, element, depth, out);
-            self.pointer.truncate(length);
-        }
-    }
-
-    fn single(&mut self, field: &Field, value: &Value, depth: usize, out: &mut Vec<u8>) {
-        if let Kind::Message(id) = field.kind {
-            let mut inner = Vec::new();
-            self.message(id, value, &[], depth + 1, &mut inner);
-            return put_bytes(field.number, &inner, out);
-        }
-        // Numbers may be texts: so the canonical mapping spells those of 64 bits.
-        let result = match (field.kind, value) {
-            (Kind::Bool, Value::Bool(value)) => {
-                encode_key(field.number, WireType::Varint, out);
-                encode_varint(u64::from(*value), out);
-                Ok(())
-            }
-            (Kind::Bool, _) => Err(format!("write true or false, not {}", describe(value))),
-            (_, Value::String(text)) => scalar(self.schema, field, text, out),
-            (Kind::String | Kind::Bytes, _) => {
-                Err(format!("write a text in quotes, not {}", describe(value)))
-            }
-            (Kind::Enum(id), _) => Err(format!(
-                "write one of {}, not {}",
-                words(self.schema.enumeration(id)),
-                describe(value)
-            )),
-            (_, Value::Number(number)) => scalar(self.schema, field, &number.to_string(), out),
-            (_, _) => Err(format!("write a number, not {}", describe(value))),
-        };
-        if let Err(detail) = result {
-            let suggestion = match (field.kind, value) {
-                (Kind::Enum(id), Value::String(text)) => {
-                    let known = &self.schema.enumeration(id).words;
-                    nearest(text, known.iter().map(|(_, word)| word.as_str())).map(str::to_owned)
-                }
-                _ => None,
-            };
-            self.push("FIELD_INVALID", detail, suggestion);
-        }
-    }
-
-    fn timestamp(&mut self, value: &Value, out: &mut Vec<u8>) {
-        match value.as_str().and_then(time::parse) {
-            Some((seconds, nanos)) => put_timestamp(seconds, nanos, out),
-            None => self.wrong(TIMESTAMP_WANTED),
-        }
-    }
-
-    fn field_mask(&mut self, value: &Value, out: &mut Vec<u8>) {
-        match value {
-            Value::String(text) => put_field_mask(text, out),
-            _ => self.wrong("write field names joined by commas, as in \"sources,validity\""),
-        }
-    }
-
-    fn unknown<'n>(&mut self, name: &str, known: impl Iterator<Item = &'n str>) {
-        let meant = nearest(name, known).map(str::to_owned);
-        let mut shown: String = name.chars().take(64).collect();
-        if shown.len() < name.len() {
-            shown.push('…');
-        }
-        let detail = match &meant {
-            Some(meant) => format!("unknown field '{shown}': did you mean '{meant}'?"),
-            None => format!("unknown field '{shown}'"),
-        };
-        self.push("FIELD_UNKNOWN", detail, meant);
-    }
-
-    fn wrong(&mut self, detail: &str) {
-        self.push("FIELD_INVALID", detail.to_owned(), None);
-    }
-
-    fn push(&mut self, code: &'static str, detail: String, suggestion: Option<String>) {
-        if self.errors.len() < MAX_ERRORS {
-            self.errors.push(FieldError {
-                place: Place::Body(self.pointer.clone()),
-                code,
-                detail,
-                suggestion,
-            });
-        }
-    }
 }
 
 /// What a timestamp must look like.
@@ -304,10 +120,6 @@ fn cut(text: &str) -> String {
     text.chars().take(64).collect()
 }
 
-fn itoa(index: usize) -> String {
-    index.to_string()
-}
-
 /// Writes a length-delimited field.
 pub(crate) fn put_bytes(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
     encode_key(number, WireType::LengthDelimited, out);
@@ -341,16 +153,5 @@ pub(super) fn put_field_mask(text: &str, out: &mut Vec<u8>) {
         .filter(|path| !path.is_empty())
     {
         put_bytes(1, snake(path).as_bytes(), out);
-    }
-}
-
-fn describe(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
     }
 }

@@ -12,7 +12,8 @@ use proto::types::v1::{
 };
 use serde_json::{Value, json};
 
-use super::read::{FieldError, Place, Reader};
+use super::body::Reader;
+use super::read::{FieldError, Place};
 use super::schema::{MessageId, Schema};
 use super::{query, write};
 
@@ -24,10 +25,25 @@ fn plan(name: &str) -> (Schema, MessageId) {
 }
 
 fn read(name: &str, value: &Value) -> Result<Vec<u8>, Vec<FieldError>> {
+    let read = read_text(name, value.to_string().as_bytes());
+    // A value is read as its text is.
     let (schema, id) = plan(name);
     let mut out = Vec::new();
     let mut reader = Reader::new(&schema);
-    reader.body(id, value, &[], &mut out);
+    reader.value(id, value, &mut out);
+    assert_eq!(
+        read.as_ref().err(),
+        Some(&reader.into_errors()).filter(|errors| !errors.is_empty())
+    );
+    assert!(read.as_ref().is_err() || read.as_ref() == Ok(&out));
+    read
+}
+
+fn read_text(name: &str, text: &[u8]) -> Result<Vec<u8>, Vec<FieldError>> {
+    let (schema, id) = plan(name);
+    let mut out = Vec::new();
+    let mut reader = Reader::new(&schema);
+    reader.text(id, text, &[], &mut out).unwrap();
     let errors = reader.into_errors();
     if errors.is_empty() {
         Ok(out)
@@ -141,6 +157,45 @@ fn every_mistake_is_told_at_once_with_its_place() {
     };
     assert_eq!(suggestion("/sorces"), "sources");
     assert_eq!(suggestion("/direction"), "to_hosted");
+}
+
+#[test]
+fn a_member_that_is_given_twice_is_a_mistake() {
+    let text = br#"{"product": "alma", "product": "rosetta", "contact": {"email": "a", "email": null},
+        "emergencyReason": "x", "emergency_reason": "y", "validity": {"length": "1h", "length": "2h"}}"#;
+    let errors = read_text("portreeve.type.v1.Asked", text).unwrap_err();
+    let twice = "this is given twice; give it once".to_owned();
+    let expected = [
+        "/contact/email",
+        "/emergency_reason",
+        "/product",
+        "/validity/length",
+    ]
+    .map(|place| (place.to_owned(), twice.clone()));
+    assert_eq!(told(&errors), expected);
+}
+
+#[test]
+fn what_is_no_json_is_told_where() {
+    let (schema, id) = plan("portreeve.type.v1.Asked");
+    for text in [
+        "",
+        "{",
+        "{\"product\": }",
+        "{} {}",
+        "{\"product\": \"\u{1}\"}",
+        "nul",
+    ] {
+        let mut reader = Reader::new(&schema);
+        let read = reader.text(id, text.as_bytes(), &[], &mut Vec::new());
+        assert!(read.is_err(), "{text}");
+    }
+    let deep = [b"{\"contact\":".repeat(500), b"}".repeat(500)].concat();
+    assert!(
+        Reader::new(&schema)
+            .text(id, &deep, &[], &mut Vec::new())
+            .is_err()
+    );
 }
 
 #[test]

@@ -18,7 +18,8 @@ fn reasons(operation: &Operation) -> BTreeSet<&str> {
         reasons.extend(["UNAVAILABLE", "DEADLINE_EXCEEDED"]);
     }
     if operation.body != BodyField::None {
-        reasons.extend(["BODY_MALFORMED", "BODY_TOO_LARGE", "MEDIA_TYPE_UNSUPPORTED"]);
+        reasons.extend(["BODY_MALFORMED", "BODY_TOO_LARGE", "BODY_TOO_SLOW"]);
+        reasons.insert("MEDIA_TYPE_UNSUPPORTED");
     }
     reasons
 }
@@ -45,6 +46,7 @@ pub(super) fn responses(operation: &Operation) -> Map<String, Value> {
                 .collect();
             let response = json!({
                 "description": reasons.join(", "),
+                "headers": headers(status),
                 "content": {"application/problem+json": {
                     "schema": {"$ref": "#/components/schemas/Problem"},
                     "examples": examples,
@@ -53,6 +55,25 @@ pub(super) fn responses(operation: &Operation) -> Map<String, Value> {
             (status.to_string(), response)
         })
         .collect()
+}
+
+/// What comes in the head of a refusal.
+fn headers(status: u16) -> Value {
+    let header =
+        |description: &str| json!({"description": description, "schema": {"type": "string"}});
+    let retry_after = json!({
+        "description": "Whole seconds to wait before trying again.",
+        "schema": {"type": "integer", "minimum": 1},
+    });
+    match status {
+        401 => json!({"WWW-Authenticate": header("`Bearer`.")}),
+        429 => json!({
+            "Retry-After": retry_after,
+            "RateLimit": header("Nothing is left (`r=0`) for `t` seconds."),
+        }),
+        503 => json!({"Retry-After": retry_after}),
+        _ => json!({}),
+    }
 }
 
 /// One example a reason.

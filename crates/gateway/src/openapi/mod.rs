@@ -91,11 +91,14 @@ fn tag(operation: &Operation) -> String {
     name.strip_suffix("Service").unwrap_or(name).to_owned()
 }
 
-/// `CreateAccessRequest` gives `createAccessRequest`.
+/// `CreateAccessRequest` gives `createAccessRequest`; another path to the same gets its number, as in `listTimeline2`.
 pub(super) fn operation_id(operation: &Operation) -> String {
     let mut id = operation.descriptor.name().to_owned();
     if let Some(first) = id.get_mut(..1) {
         first.make_ascii_lowercase();
+    }
+    if operation.binding > 0 {
+        id.push_str(&(operation.binding + 1).to_string());
     }
     id
 }

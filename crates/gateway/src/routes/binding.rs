@@ -70,6 +70,7 @@ pub(super) fn bind(
     };
     Ok(Operation {
         http_method: rule.method.clone(),
+        binding: 0,
         template: rule.template.clone(),
         grpc_path,
         backend,

@@ -82,6 +82,8 @@ pub(crate) struct EtagAt {
 #[derive(Debug)]
 pub(crate) struct Operation {
     pub(crate) http_method: Method,
+    /// Which of the RPC's patterns this is: 0 is its own, the others are `additional_bindings`.
+    pub(crate) binding: usize,
     /// As in the option: `/v1/institutions/{institution}/accessRequests`.
     pub(crate) template: String,
     /// `/portreeve.intake.v1.RequestService/CreateAccessRequest`.
@@ -134,9 +136,10 @@ impl Routes {
         let mut by_grpc_path = HashMap::new();
         for service in pool.services() {
             for method in service.methods() {
-                for rule in options.rules(&method)? {
+                for (binding, rule) in options.rules(&method)?.iter().enumerate() {
                     let facts = options.facts(&method);
-                    let operation = binding::bind(&mut schema, &method, &rule, facts)?;
+                    let mut operation = binding::bind(&mut schema, &method, rule, facts)?;
+                    operation.binding = binding;
                     let index = operations.len();
                     tree.insert(&operation, index)
                         .map_err(|problem| ContractError::Option {

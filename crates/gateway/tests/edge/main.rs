@@ -9,4 +9,5 @@ mod follow;
 mod grpc;
 mod guard;
 mod house;
+mod slow;
 mod transcode;
