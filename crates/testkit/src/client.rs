@@ -9,11 +9,15 @@ use hyper_util::{
 };
 use serde_json::Value;
 
+use crate::contract;
+
 /// Speaks to one gateway with one key. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
     base: String,
     key: Option<String>,
+    /// Whether answers are held against the contract.
+    checked: bool,
     pool: Pool<HttpConnector, Full<Bytes>>,
 }
 
@@ -24,6 +28,8 @@ pub struct Call {
     pub etag: Option<String>,
     /// `Idempotency-Key`.
     pub idempotency_key: Option<String>,
+    /// `traceparent`.
+    pub traceparent: Option<String>,
 }
 
 /// One answer.
@@ -77,7 +83,16 @@ impl Client {
         Self {
             base: base.into(),
             key: key.map(str::to_owned),
+            checked: false,
             pool: Pool::builder(TokioExecutor::new()).build(connector),
+        }
+    }
+
+    /// Holds every answer against the OpenAPI document; what that does not tell is a panic.
+    pub(crate) fn checked(self) -> Self {
+        Self {
+            checked: true,
+            ..self
         }
     }
 
@@ -114,7 +129,7 @@ impl Client {
     pub async fn act(&self, path: &str, seen: &Value, body: &Value) -> Answer {
         let call = Call {
             etag: Some(seen["etag"].as_str().unwrap_or_default().to_owned()),
-            idempotency_key: None,
+            ..Call::default()
         };
         self.send(Method::POST, path, Some(body), &call).await
     }
@@ -128,7 +143,7 @@ impl Client {
         call: &Call,
     ) -> Answer {
         let mut request = Request::builder()
-            .method(method)
+            .method(method.clone())
             .uri(format!("{}{path}", self.base));
         if let Some(key) = &self.key {
             request = request.header("authorization", format!("Bearer {key}"));
@@ -139,14 +154,17 @@ impl Client {
         if let Some(key) = &call.idempotency_key {
             request = request.header("idempotency-key", key);
         }
-        let body = match body {
+        if let Some(parent) = &call.traceparent {
+            request = request.header("traceparent", parent);
+        }
+        let sent = match body {
             None => Full::default(),
             Some(body) => {
                 request = request.header("content-type", "application/json");
                 Full::new(Bytes::from(body.to_string()))
             }
         };
-        let request = request.body(body).expect("a request that can be written");
+        let request = request.body(sent).expect("a request that can be written");
         let broken = |why: String| Answer {
             status: 0,
             headers: HeaderMap::new(),
@@ -156,14 +174,25 @@ impl Client {
             Ok(response) => response,
             Err(error) => return broken(format!("{error:?}")),
         };
-        let (head, body) = response.into_parts();
-        match body.collect().await {
-            Ok(body) => Answer {
+        let (head, collected) = response.into_parts();
+        let answer = match collected.collect().await {
+            Ok(collected) => Answer {
                 status: head.status.as_u16(),
                 headers: head.headers,
-                body: serde_json::from_slice(&body.to_bytes()).unwrap_or(Value::Null),
+                body: serde_json::from_slice(&collected.to_bytes()).unwrap_or(Value::Null),
             },
-            Err(error) => broken(format!("{error:?}")),
+            Err(error) => return broken(format!("{error:?}")),
+        };
+        if self.checked {
+            contract::check(
+                &method,
+                path,
+                body,
+                answer.status,
+                &answer.headers,
+                &answer.body,
+            );
         }
+        answer
     }
 }

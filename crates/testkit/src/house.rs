@@ -72,7 +72,7 @@ impl House {
         let (running, base, key) = launch(&place, &given, clock.clone()).await;
         let key = key.expect("the first start makes a key");
         Self {
-            admin: Client::new(base.clone(), Some(&key)),
+            admin: Client::new(base.clone(), Some(&key)).checked(),
             clock,
             control,
             place,
@@ -151,7 +151,7 @@ impl House {
 
     /// A client without a key.
     pub fn nobody(&self) -> Client {
-        Client::new(self.base.clone(), None)
+        Client::new(self.base.clone(), None).checked()
     }
 
     /// Typed gRPC clients with the key of `client`, through the gateway.
@@ -212,7 +212,7 @@ impl House {
         let (running, base, key) = launch(&self.place, &self.given, self.clock.clone()).await;
         assert_eq!(key, None, "only the first start makes a key");
         Self {
-            admin: Client::new(base.clone(), Some(self.admin.secret())),
+            admin: Client::new(base.clone(), Some(self.admin.secret())).checked(),
             base,
             running,
             ..self

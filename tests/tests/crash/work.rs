@@ -111,6 +111,7 @@ async fn persist(
     let call = Call {
         etag: etag.and_then(Value::as_str).map(str::to_owned),
         idempotency_key: Some(step.to_owned()),
+        ..Call::default()
     };
     loop {
         let client = Client::new(house.base(), Some(key));

@@ -10,6 +10,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod actions;
 mod asking;
 mod day_one;
 mod deciding;
@@ -18,6 +19,7 @@ mod followers;
 mod people;
 mod permissions;
 mod retries;
+mod tracing;
 mod working;
 
 /// Makes a test on each store of every story.

@@ -100,6 +100,7 @@ async fn a_retried_success_is_no_stale_version(store: Store) {
     let call = Call {
         etag: request["etag"].as_str().map(str::to_owned),
         idempotency_key: Some("claim-1".into()),
+        ..Call::default()
     };
     let claim = async || {
         people
