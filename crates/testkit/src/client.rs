@@ -39,7 +39,7 @@ pub struct Answer {
     pub status: u16,
     /// Headers.
     pub headers: HeaderMap,
-    /// The body; `null` when it is not JSON.
+    /// The body; a text when it is not JSON, `null` when there is none.
     pub body: Value,
 }
 
@@ -179,7 +179,7 @@ impl Client {
             Ok(collected) => Answer {
                 status: head.status.as_u16(),
                 headers: head.headers,
-                body: serde_json::from_slice(&collected.to_bytes()).unwrap_or(Value::Null),
+                body: read(&collected.to_bytes()),
             },
             Err(error) => return broken(format!("{error:?}")),
         };
@@ -194,5 +194,13 @@ impl Client {
             );
         }
         answer
+    }
+}
+
+fn read(body: &[u8]) -> Value {
+    match body {
+        [] => Value::Null,
+        body => serde_json::from_slice(body)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned())),
     }
 }

@@ -29,7 +29,7 @@ pub use client::{Answer, Call, Client};
 pub use follower::{FeedEvent, Follower};
 pub use house::House;
 pub use private_postgres::{Options as PostgresOptions, Server as Postgres};
-pub use process::{Process, executable};
+pub use process::{Process, command, executable};
 pub use receiver::{Delivery, Receiver};
 pub use store::{Place, Store};
 pub use wait::{until, until_some};

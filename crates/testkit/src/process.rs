@@ -1,6 +1,6 @@
 //! The real executable as a process of its own: to be started, asked, stopped and killed.
 //!
-//! Role: runs `portreeve serve` on a [`Place`], on free ports, and reads the first key from a private file. Finds the
+//! Role: runs `portreeve serve`, or one service of it, on a [`Place`], on free ports, and reads the first key from a private file. Finds the
 //! executable beside the test that runs, building it first with cargo when it is not there or old.
 
 use std::{
@@ -37,6 +37,9 @@ pub fn executable() -> &'static Path {
                 "--quiet",
                 "--package",
                 "portreeve",
+                // Selected beside, so that nothing is compiled again with the features of fewer packages.
+                "--package",
+                "portreeve-tests",
                 "--bin",
                 "portreeve",
             ])
@@ -50,19 +53,108 @@ pub fn executable() -> &'static Path {
         if release {
             cargo.arg("--release");
         }
+        // What cargo tells the test that it runs would make build scripts run again, and all that stands on them.
+        for (name, _) in env::vars_os() {
+            let told = name.to_string_lossy();
+            if told.starts_with("CARGO_PKG_") || told.starts_with("CARGO_MANIFEST_") {
+                cargo.env_remove(&name);
+            }
+        }
         let built = cargo.status().expect("cargo runs");
         assert!(built.success(), "the executable cannot be built");
         profile.join("portreeve")
     })
 }
 
-/// A running `portreeve serve`. Killed when dropped.
+/// How one process is started, so that it can be started again just so: its peers know its address.
+#[derive(Debug)]
+struct Launch {
+    /// The one service that it runs; `None`: all of them.
+    service: Option<&'static str>,
+    listen: u16,
+    admin: u16,
+    directory: PathBuf,
+    key: PathBuf,
+    log: PathBuf,
+    variables: Vec<(String, String)>,
+}
+
+impl Launch {
+    fn new(service: Option<&'static str>, place: &Place, settings: &[(&str, &str)]) -> Self {
+        let (listen, admin) = (free_port(), free_port());
+        // Through the environment as well: a secret has no flag.
+        let given = settings
+            .iter()
+            .map(|(key, value)| (variable(key), (*value).to_owned()));
+        let variables = variables(place).chain(given).collect();
+        let log = match service {
+            Some(service) => format!("{service}-{listen}.log"),
+            None => "log".to_owned(),
+        };
+        Self {
+            service,
+            listen,
+            admin,
+            directory: place.path().to_owned(),
+            key: key_file(place),
+            log: place.path().join(log),
+            variables,
+        }
+    }
+
+    fn spawn(&self) -> Child {
+        let output = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .expect("a log file");
+        let listen = match self.service {
+            None | Some("gateway") => "--gateway-listen",
+            Some(_) => "--listen",
+        };
+        Command::new(executable())
+            .arg("serve")
+            .args(self.service)
+            .args([listen, &format!("127.0.0.1:{}", self.listen)])
+            .args(["--admin-listen", &format!("127.0.0.1:{}", self.admin)])
+            .current_dir(&self.directory)
+            .env("PORTREEVE_DRAIN__DELAY", "0s")
+            .env("PORTREEVE_ADMIN_KEY_FILE", &self.key)
+            .envs(self.variables.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(output)
+            .spawn()
+            .expect("the executable runs")
+    }
+}
+
+/// The executable with the settings of `place`, for its other commands; run in the test's own directory.
+pub fn command(place: &Place) -> Command {
+    let mut command = Command::new(executable());
+    command
+        .current_dir(place.path())
+        .envs(variables(place))
+        .stdin(Stdio::null());
+    command
+}
+
+/// The settings that lead to `place`, through the environment: a URL may hold a password.
+fn variables(place: &Place) -> impl Iterator<Item = (String, String)> {
+    let settings = place.settings().into_iter();
+    settings.map(|(key, value)| (variable(&key), value))
+}
+
+fn variable(key: &str) -> String {
+    let name = key.replace('.', "__").replace('-', "_").to_uppercase();
+    format!("PORTREEVE_{name}")
+}
+
+/// A running `portreeve serve`, of everything or of one service. Killed when dropped.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
-    gateway: u16,
-    admin: u16,
-    log: PathBuf,
+    launch: Launch,
 }
 
 impl Drop for Process {
@@ -72,57 +164,58 @@ impl Drop for Process {
 }
 
 impl Process {
-    /// Starts on `place` with more settings, and waits until it is ready. The first start on a place writes the key of
-    /// the first administrator, which [`Process::admin`] uses.
+    /// Starts everything on `place` with more settings, and waits until it is ready. The first start on a place writes
+    /// the key of the first administrator, which [`Process::admin`] uses.
     ///
     /// # Panics
     /// When it does not become ready within a minute; its log is shown.
     pub async fn start(place: &Place, settings: &[(&str, &str)]) -> Self {
-        let (gateway, admin) = (free_port(), free_port());
-        let log = place.path().join("log");
-        let output = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(&log)
-            .expect("a log file");
-        let mut command = Command::new(executable());
-        command
-            .arg("serve")
-            .args(["--gateway-listen", &format!("127.0.0.1:{gateway}")])
-            .args(["--admin-listen", &format!("127.0.0.1:{admin}")])
-            .args(["--drain-delay", "0s"])
-            .current_dir(place.path())
-            .env("PORTREEVE_ADMIN_KEY_FILE", key_file(place))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(output);
-        for (key, value) in place.settings() {
-            // Through the environment: a URL may hold a password.
-            let name = key.replace('.', "__").replace('-', "_").to_uppercase();
-            command.env(format!("PORTREEVE_{name}"), value);
-        }
-        for (key, value) in settings {
-            command.args([format!("--{}", key.replace('.', "-")), (*value).to_owned()]);
-        }
-        let child = command.spawn().expect("the executable runs");
+        Self::launched(Launch::new(None, place, settings)).await
+    }
+
+    /// Starts one service, such as `intake`, and waits until it is ready. Where its peers are and the key that all of
+    /// them share are settings.
+    ///
+    /// # Panics
+    /// As [`Process::start`].
+    pub async fn start_service(
+        service: &'static str,
+        place: &Place,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        Self::launched(Launch::new(Some(service), place, settings)).await
+    }
+
+    /// Starts it again where it was, after [`Process::kill`].
+    ///
+    /// # Panics
+    /// As [`Process::start`].
+    pub async fn start_again(&mut self) {
+        self.kill();
+        self.child = self.launch.spawn();
+        self.wait_until_ready().await;
+    }
+
+    async fn launched(launch: Launch) -> Self {
         let mut process = Self {
-            child,
-            gateway,
-            admin,
-            log,
+            child: launch.spawn(),
+            launch,
         };
-        process.wait_until_ready(&key_file(place)).await;
+        process.wait_until_ready().await;
         process
     }
 
-    /// Ready, and the first start's key is in its file: it is written a moment after the house answers.
-    async fn wait_until_ready(&mut self, key: &Path) {
-        let probe = Client::new(format!("http://127.0.0.1:{}", self.admin), None);
+    /// Ready, and the first start's key is in its file: it is written a moment after the house answers. A service that
+    /// runs alone may not be the one that writes it.
+    async fn wait_until_ready(&mut self) {
+        let probe = self.probes();
         let clock = Clock::system();
+        let key_is_there =
+            |key: &Path| -> bool { fs::metadata(key).is_ok_and(|file| file.len() > 0) };
         let waiting = async {
             loop {
-                let key_is_there = fs::metadata(key).is_ok_and(|file| file.len() > 0);
-                if key_is_there && probe.get("/readyz").await.status == 200 {
+                let key = self.launch.service.is_some() || key_is_there(&self.launch.key);
+                if key && probe.get("/readyz").await.status == 200 {
                     return true;
                 }
                 if !matches!(self.child.try_wait(), Ok(None)) {
@@ -148,14 +241,19 @@ impl Process {
         Client::new(self.base(), Some(key.trim()))
     }
 
-    /// Where the gateway is.
+    /// Where it listens: the gateway, or the one service.
     pub fn base(&self) -> String {
-        format!("http://127.0.0.1:{}", self.gateway)
+        format!("http://127.0.0.1:{}", self.launch.listen)
+    }
+
+    /// Where its probes and metrics are.
+    pub fn probes(&self) -> Client {
+        Client::new(format!("http://127.0.0.1:{}", self.launch.admin), None)
     }
 
     /// The last lines of what it said.
     pub fn log(&self) -> String {
-        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let text = fs::read_to_string(&self.launch.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(60)..].join("\n")
     }
@@ -172,8 +270,20 @@ impl Process {
     /// # Panics
     /// When it does not end within a minute.
     pub async fn terminate(&mut self) -> ExitStatus {
+        self.signal("TERM").await
+    }
+
+    /// SIGINT, as Ctrl-C sends it, and waits for its end.
+    ///
+    /// # Panics
+    /// As [`Process::terminate`].
+    pub async fn interrupt(&mut self) -> ExitStatus {
+        self.signal("INT").await
+    }
+
+    async fn signal(&mut self, name: &str) -> ExitStatus {
         let sent = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
+            .args([&format!("-{name}"), &self.child.id().to_string()])
             .status()
             .expect("kill runs");
         assert!(sent.success(), "the process is gone already");
@@ -188,7 +298,7 @@ impl Process {
         };
         match Clock::system().timeout(wait::PATIENCE, ending).await {
             Ok(status) => status,
-            Err(_) => panic!("SIGTERM did not end it:\n{}", self.log()),
+            Err(_) => panic!("SIG{name} did not end it:\n{}", self.log()),
         }
     }
 
@@ -224,9 +334,13 @@ fn key_file(place: &Place) -> PathBuf {
     place.path().join("admin.key")
 }
 
+/// A port that nobody listens on, below those that the system gives to connections of its own: one of these could
+/// be taken while its process is down.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a free port")
-        .port()
+    loop {
+        let port = 10_000 + u16::from_le_bytes(service_kit::random::bytes()) % 20_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }

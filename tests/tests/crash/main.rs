@@ -9,13 +9,9 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::print_stderr,
     reason = "a test fails by panicking, and a long one tells where it is"
 )]
-
-mod check;
-mod work;
 
 use std::{env, sync::Arc, time::Duration};
 
@@ -23,7 +19,10 @@ use serde_json::json;
 use service_kit::clock::Clock;
 use testkit::{Client, Follower, Place, Process, Receiver, Store, catalogue};
 
-use crate::work::{House, Record};
+use portreeve_tests::{
+    check,
+    work::{self, End, House, Keys, Record},
+};
 
 const WORKERS: usize = 8;
 
@@ -56,12 +55,6 @@ fn between(least: u64, most: u64) -> Duration {
     Duration::from_millis(least + draw % (most - least))
 }
 
-async fn key(admin: &Client, name: &str, role: &str, scope: serde_json::Value) -> String {
-    let body = json!({"displayName": name, "bindings": [{"role": role, "scope": scope}]});
-    let made = admin.post("/v1/apiKeys", &body).await.ok();
-    made["secret"].as_str().unwrap().to_owned()
-}
-
 async fn crash(store: Store) {
     let (rounds, budget) = (
         number("CRASH_ROUNDS", 50),
@@ -73,13 +66,8 @@ async fn crash(store: Store) {
     let mut process = Process::start(&place, SETTINGS).await;
     let admin = process.admin(&place);
     admin.post("/v1/catalogue:apply", &catalogue()).await.ok();
-    let house = Arc::new(House::new(
-        process.base(),
-        admin.secret(),
-        &key(&admin, "Ria", "requester", json!({"institution": "north"})).await,
-        &key(&admin, "Ann", "analyst", json!({"product": "alma"})).await,
-        &key(&admin, "Cleo", "cloud", json!({"team": "cloud-eu"})).await,
-    ));
+    let keys = Keys::make(&admin).await;
+    let house = Arc::new(House::new(vec![process.base()], keys, End::Deadline));
     let receiver = Receiver::start().await;
     let hook = json!({"displayName": "portal", "url": receiver.url(), "filter": {"types": ["portreeve.grant.*"]}});
     admin.post("/v1/webhookEndpoints", &hook).await.ok();
@@ -122,6 +110,7 @@ async fn crash(store: Store) {
     check::the_log_is_whole(&truth);
     check::every_deadline_fired(&record, &truth);
     check::the_follower_saw_everything(&follower, &truth).await;
+    assert!(follower.connections() > 1, "the follower was never cut");
     check::the_receiver_got_every_grant_event(&receiver, &truth).await;
     eprintln!(
         "{store:?}: {rounds} kills, {} acknowledged changes, {} events, {} s",

@@ -144,12 +144,17 @@ impl Deliverer {
                 per_endpoint: PER_ENDPOINT,
             })
             .await?;
-        if claimed.len() == room {
-            // There may be more.
-            self.work.notify_one();
-        }
         if !claimed.is_empty() {
-            self.launch(claimed, flights, ended).await;
+            let more = claimed.len() == room;
+            if let Err(error) = self.launch(claimed, flights, ended).await {
+                tracing::warn!(%error, "events cannot be read; their deliveries wait");
+                // Given back at once: another process may reach a ledger. This one claims nothing for a while.
+                self.record(ended).await?;
+                return Ok(PAUSE);
+            }
+            if more {
+                self.work.notify_one();
+            }
         }
         let next = self.store.next_due(now).await?;
         Ok(next.map_or(POLL, |due| due.since(now).min(POLL)))
@@ -167,25 +172,24 @@ impl Deliverer {
         Instant::from_timestamp(self.clock.now())
     }
 
-    /// Reads the events of `claimed` and starts an attempt for each; what cannot be sent ends here.
+    /// Reads the events of `claimed` and starts an attempt for each; what cannot be sent ends here. When the events
+    /// cannot be read, all of them are released.
     async fn launch(
         &self,
         claimed: Vec<Claimed>,
         flights: &mut JoinSet<Outcome>,
         ended: &mut Vec<Outcome>,
-    ) {
+    ) -> Result<(), Error> {
         let records = match self.read(&claimed).await {
             Ok(records) => records,
             Err(error) => {
-                tracing::warn!(%error, "events cannot be read; their deliveries wait");
-                let due = self.now().plus(PAUSE);
+                let due = self.now();
                 ended.extend(
                     claimed
                         .iter()
                         .map(|claimed| self.unsent(claimed, Verdict::Released { due }, "")),
                 );
-                self.work.notify_one();
-                return;
+                return Err(error);
             }
         };
         let before = ended.len();
@@ -216,6 +220,7 @@ impl Deliverer {
             // Recorded in the next turn, which must not wait for an attempt to end.
             self.work.notify_one();
         }
+        Ok(())
     }
 
     fn unsent(&self, claimed: &Claimed, verdict: Verdict, reason: &str) -> Outcome {

@@ -5,8 +5,9 @@
 //! Owner: whoever holds the lead; a new leader gets a new token, and what the old one still tries changes nothing.
 //! Invariants: the place never moves without its deliveries; no delivery twice for one endpoint and event. With no
 //! endpoint at all nothing is read.
-//! Failure story: any failure ends the following and begins it anew from the stored place after a second. After a
-//! restore of the ledger the place goes back to before the restore, and what was delivered is not delivered again.
+//! Failure story: any failure ends the following and gives the lead away, because another process may reach what this
+//! one cannot, such as a ledger of its own; it asks for the lead again when its ledger answers. After a restore of the
+//! ledger the place goes back to before the restore, and what was delivered is not delivered again.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -79,6 +80,7 @@ impl Expander {
                     Ok(wait) => self.wait(wait).await,
                     Err(error) => {
                         tracing::warn!(%error, "the expansion of events is tried again");
+                        self.step_down().await;
                         self.clock.sleep(PAUSE).await;
                     }
                 }
@@ -88,6 +90,11 @@ impl Expander {
             () = shutdown.requested() => {}
             () = work => {}
         }
+        self.step_down().await;
+    }
+
+    /// Gives the lead away, when it is ours.
+    async fn step_down(&self) {
         let now = self.now();
         if let Ok(Some(lead)) = self.store.lead(&self.name, now, now).await
             && let Err(error) = self.store.release_lead(lead.token).await
@@ -113,11 +120,12 @@ impl Expander {
             METRICS.lag(0);
             return Ok(RENEW);
         }
+        // First the ledger: who cannot read it must not lead.
+        let facts = self.feed.fresh().await?;
         let now = self.now();
         let Some(lead) = self.store.lead(&self.name, now, now.plus(LEASE)).await? else {
             return Ok(RENEW);
         };
-        let facts = self.feed.fresh().await?;
         let mut place = lead.place;
         if place.epoch != facts.epoch() || place.position > facts.head {
             place = self.go_back(lead.token, place, &facts).await?;

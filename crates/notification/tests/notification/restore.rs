@@ -1,4 +1,4 @@
-//! What happens to webhooks when the service or the ledger comes back.
+//! What happens to webhooks when the service or the ledger goes and comes back.
 
 use std::collections::HashMap;
 
@@ -61,4 +61,25 @@ async fn after_a_restore_new_events_come_and_old_ones_do_not_come_again() {
     // Ten before, the word of the restore, and seven after.
     eventually(async || (times(&receiver).len() == 18).then_some(())).await;
     assert!(times(&receiver).values().all(|times| *times == 1));
+}
+
+#[tokio::test]
+async fn a_leader_that_lost_its_ledger_leaves_the_lead_to_a_replica_that_has_one() {
+    let world = World::new();
+    let receiver = Receiver::start().await;
+    let first = world.run(open_settings()).await;
+    let mut client = first.client(&principal("ann", "administrator", "all"));
+    client
+        .create_webhook_endpoint(create(&receiver.url("/hook"), ""))
+        .await
+        .unwrap();
+    // Delivered by the only one there is: it leads.
+    world.ledger.append(ACTIVATED, "north");
+    eventually(async || (times(&receiver).len() == 1).then_some(())).await;
+    let _second = world.run_other(open_settings()).await;
+    world.end_first_intake();
+    for _ in 0..5 {
+        world.ledger.append(ACTIVATED, "north");
+    }
+    eventually(async || (times(&receiver).len() == 6).then_some(())).await;
 }

@@ -27,8 +27,11 @@ pub(crate) struct World {
     clock: Clock,
     key: TokenKey,
     intake: LocalConnector,
-    /// Keeps the ledger served.
-    _stop_intake: ShutdownTrigger,
+    stop_intake: ShutdownTrigger,
+    /// The same ledger by another replica.
+    other_intake: LocalConnector,
+    /// Keeps it served.
+    _stop_other: ShutdownTrigger,
 }
 
 /// The running service.
@@ -76,15 +79,22 @@ impl World {
         let (stop_intake, until) = shutdown(Clock::system(), DrainSettings::quick());
         let verifier = TokenVerifier::new(key.clone(), clock.clone());
         let identity = IdentityLayer::<Principal>::new(verifier, proto::identity::decode_principal);
-        let routes = identity.protect(Routes::new(LedgerServiceServer::new(ledger.clone())));
-        let (intake, _) = serve("intake", routes, until);
+        let routes = || {
+            let ledger = LedgerServiceServer::new(ledger.clone());
+            identity.clone().protect(Routes::new(ledger))
+        };
+        let (intake, _) = serve("intake", routes(), until);
+        let (stop_other, until) = shutdown(Clock::system(), DrainSettings::quick());
+        let (other_intake, _) = serve("intake", routes(), until);
         Self {
             ledger,
             directory: tempfile::tempdir().unwrap(),
             clock,
             key,
             intake,
-            _stop_intake: stop_intake,
+            stop_intake,
+            other_intake,
+            _stop_other: stop_other,
         }
     }
 
@@ -96,7 +106,22 @@ impl World {
         self.directory.path()
     }
 
+    /// Ends the replica of the ledger that [`World::run`] speaks to.
+    pub(crate) fn end_first_intake(&self) {
+        self.stop_intake.trigger();
+    }
+
+    /// Starts the service.
     pub(crate) async fn run(&self, settings: Settings) -> Running {
+        self.run_beside(settings, &self.intake).await
+    }
+
+    /// Starts a replica of the service that speaks to another replica of the ledger.
+    pub(crate) async fn run_other(&self, settings: Settings) -> Running {
+        self.run_beside(settings, &self.other_intake).await
+    }
+
+    async fn run_beside(&self, settings: Settings, intake: &LocalConnector) -> Running {
         let (stop, until) = shutdown(Clock::system(), DrainSettings::quick());
         let signer = |name: &str| TokenSigner::new(self.key.clone(), name, self.clock.clone());
         let parts = start(
@@ -107,7 +132,7 @@ impl World {
                 signer: signer("notification"),
                 readiness: Readiness::new(),
                 store: StoreLocation::Sqlite(self.path().join("notification.db")),
-                intake: connect(Target::InMemory(self.intake.clone()), None),
+                intake: connect(Target::InMemory(intake.clone()), None),
             },
             until.clone(),
         )
