@@ -35,6 +35,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     config.include_file("wire.rs");
     // Payloads that are only passed on are shared, not copied.
     config.bytes(["."]);
+    // So that a message finds its descriptor.
+    config.enable_type_names();
     tonic_prost_build::configure()
         .emit_rerun_if_changed(false)
         .compile_with_config(config, &[] as &[PathBuf], &[] as &[PathBuf])?;

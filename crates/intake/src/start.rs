@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use domain::access::Principal;
-use proto::{cursor::CursorSeal, error::Failure, identity::decode_principal};
+use proto::{error::Failure, identity::decode_principal};
 use service_kit::{
     admin::Readiness,
     channel::ClientChannel,
@@ -94,7 +94,6 @@ pub async fn start(
     let intake = Intake::new(House {
         ledger,
         catalogue: CatalogueCache::new(Arc::clone(&store), deps.clock.clone()),
-        cursors: CursorSeal::new(&feed.cursor_key, feed.epoch),
         pages: PageSeal::new(&feed.cursor_key),
         body_key: feed.body_key,
         validation: Validation::new(deps.validation, deps.signer),

@@ -50,6 +50,9 @@ pub enum Error {
         /// What to write.
         detail: String,
     },
+    /// Texts that no store can keep.
+    #[error(transparent)]
+    Text(Failure),
     /// The URL may not be posted to.
     #[error("events may not be posted to this URL: {0}")]
     Url(#[from] Refused),
@@ -112,6 +115,7 @@ impl From<Error> for Failure {
                 ..of(Kind::InvalidInput, "FILTER_INVALID")
             },
             Error::Field { field, detail } => Self::field(field, detail),
+            Error::Text(failure) => failure,
             Error::Url(refused) => Self {
                 violations: vec![Violation {
                     field: "url".into(),

@@ -1,7 +1,8 @@
 //! The wire contract: generated messages, clients and servers, and the few places where the wire meets the domain.
 //!
 //! Role: `convert` turns domain values into messages and back, `error` turns typed failures into `tonic::Status` and
-//! back, `identity` encodes who acts, `cursor` seals places in the event feed. Nothing here decides anything.
+//! back, `identity` encodes who acts, `cursor` seals places in the event feed, `text` finds what
+//! no store can keep. Nothing here decides anything.
 //! Owner of the contract: `proto/portreeve/**`. A change that breaks a reader of the wire fails the compatibility test.
 //! Failure story: decoding never panics; what cannot be decoded is an error that names the field.
 
@@ -9,6 +10,7 @@ pub mod convert;
 pub mod cursor;
 pub mod error;
 pub mod identity;
+pub mod text;
 mod violation;
 
 use std::sync::LazyLock;

@@ -19,7 +19,9 @@ mod followers;
 mod people;
 mod permissions;
 mod retries;
+mod texts;
 mod tracing;
+mod wire;
 mod working;
 
 /// Makes a test on each store of every story.

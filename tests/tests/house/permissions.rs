@@ -9,58 +9,18 @@
 
 use std::fmt::Write as _;
 
-use bytes::{Buf as _, BufMut as _};
-use http::uri::PathAndQuery;
 use prost_reflect::{
     DynamicMessage, MethodDescriptor, ReflectMessage as _, Value, prost::Message as _,
 };
 use proto::error::Failure;
 use serde_json::json;
 use testkit::{Client, Store, asked};
-use tonic::{
-    Code, Request, Status,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-    transport::{Channel, Endpoint},
+use tonic::{Code, Status};
+
+use crate::{
+    people::{People, id},
+    wire::{call, connect},
 };
-
-use crate::people::{People, id};
-
-#[derive(Clone, Copy, Default)]
-struct Plain;
-
-impl Codec for Plain {
-    type Encode = Vec<u8>;
-    type Decode = Vec<u8>;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Plain {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(&mut self, item: Vec<u8>, target: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        target.put_slice(&item);
-        Ok(())
-    }
-}
-
-impl Decoder for Plain {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
-        Ok(Some(source.copy_to_bytes(source.remaining()).to_vec()))
-    }
-}
 
 /// What an RPC is called with.
 enum Target {
@@ -218,32 +178,6 @@ fn message(method: &MethodDescriptor, target: &Target, things: &Things) -> Vec<u
     message.encode_to_vec()
 }
 
-async fn call(
-    channel: &Channel,
-    key: Option<&str>,
-    method: &MethodDescriptor,
-    body: Vec<u8>,
-) -> Result<(), Status> {
-    let mut grpc = tonic::client::Grpc::new(channel.clone());
-    grpc.ready()
-        .await
-        .map_err(|error| Status::unavailable(error.to_string()))?;
-    let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
-    let path = PathAndQuery::try_from(path).unwrap();
-    let mut request = Request::new(body);
-    request.set_timeout(std::time::Duration::from_secs(30));
-    if let Some(key) = key {
-        request
-            .metadata_mut()
-            .insert("authorization", format!("Bearer {key}").parse().unwrap());
-    }
-    if method.is_server_streaming() {
-        grpc.server_streaming(request, path, Plain).await.map(drop)
-    } else {
-        grpc.unary(request, path, Plain).await.map(drop)
-    }
-}
-
 fn cell(result: &Result<(), Status>, target: &Target) -> &'static str {
     let Err(status) = result else { return "yes" };
     if status.code() == Code::Unimplemented {
@@ -293,11 +227,7 @@ async fn every_rpc_as_every_role() {
             Some(house.key(role, scope).await),
         ));
     }
-    let channel = Endpoint::from_shared(people.ria.base().to_owned())
-        .unwrap()
-        .connect()
-        .await
-        .unwrap();
+    let channel = connect(&people.ria).await;
 
     let mut table = String::new();
     for (place, (name, _)) in callers.iter().enumerate() {

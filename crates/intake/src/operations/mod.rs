@@ -17,7 +17,6 @@ pub(crate) mod requests;
 use std::{ops::Deref, sync::Arc};
 
 use domain::id::TeamId;
-use proto::cursor::CursorSeal;
 use service_kit::{clock::Clock, shutdown::Shutdown};
 
 use self::{catalogue_cache::CatalogueCache, paging::PageSeal};
@@ -33,8 +32,6 @@ pub(crate) struct House {
     pub(crate) ledger: Ledger,
     /// Institutions, products and servers, at most a second old.
     pub(crate) catalogue: CatalogueCache,
-    /// Seals places in the event feed.
-    pub(crate) cursors: CursorSeal,
     /// Seals places in lists.
     pub(crate) pages: PageSeal,
     /// Keys the comparison of repeated bodies.

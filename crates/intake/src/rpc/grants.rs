@@ -7,6 +7,7 @@ use domain::{
 };
 use proto::{
     convert,
+    cursor::CursorSeal,
     error::Failure,
     intake::v1::{self as wire, grant_service_server::GrantService},
     types::v1 as types,
@@ -47,7 +48,7 @@ fn grant_id(text: &str) -> Result<GrantId, Failure> {
 }
 
 impl Grants {
-    fn target<M: prost::Message>(
+    fn target<M: prost::Message + prost::Name>(
         &self,
         request: &Request<M>,
         method: &'static str,
@@ -131,7 +132,7 @@ impl GrantService for Grants {
         let visible = Visibility::of(&caller, Action::GrantRead);
         let request = self.request_of(&caller, &message).await?;
         let filter = filter(&caller.id, &message, request, self.0.now())?;
-        let (page, head) = self
+        let (page, feed) = self
             .0
             .ledger
             .store()
@@ -150,7 +151,7 @@ impl GrantService for Grants {
                 .map(|key| self.0.pages.seal(&PagePosition::Key(key), &bound))
                 .unwrap_or_default(),
             feed_cursor: if after.is_none() {
-                self.0.cursors.seal(head)
+                CursorSeal::new(&feed.cursor_key, feed.epoch).seal(feed.head)
             } else {
                 String::new()
             },

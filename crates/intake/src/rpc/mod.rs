@@ -23,7 +23,7 @@ use domain::{
     request::Asked,
     time::Instant,
 };
-use prost::Message;
+use prost::{Message, Name};
 use proto::{
     convert,
     error::{Failure, Violation},
@@ -44,23 +44,22 @@ use crate::{
 /// Longest text that is searched for, in bytes.
 const MAX_SEARCH_BYTES: usize = 256;
 
-/// Who calls: verified by the identity layer.
-pub(crate) fn caller<M>(request: &Request<M>) -> Result<Principal, Failure> {
-    request
-        .extensions()
-        .get::<Principal>()
-        .cloned()
-        .ok_or_else(|| {
-            Failure::new(
-                Kind::Unauthenticated,
-                "UNAUTHENTICATED",
-                "send a valid credential",
-            )
-        })
+/// Who calls: verified by the identity layer. A message whose texts cannot be kept is refused here, for every method.
+pub(crate) fn caller<M: Message + Name>(request: &Request<M>) -> Result<Principal, Failure> {
+    let caller = request.extensions().get::<Principal>().cloned();
+    let caller = caller.ok_or_else(|| {
+        Failure::new(
+            Kind::Unauthenticated,
+            "UNAUTHENTICATED",
+            "send a valid credential",
+        )
+    })?;
+    proto::text::check(request.get_ref())?;
+    Ok(caller)
 }
 
 /// Reads who calls and how the call is guarded; refuses at once what the role can never do.
-pub(crate) fn guard<M: Message>(
+pub(crate) fn guard<M: Message + Name>(
     intake: &Intake,
     request: &Request<M>,
     method: &'static str,

@@ -60,7 +60,7 @@ struct Target {
 
 impl Requests {
     /// Reads what every move carries from its message.
-    fn target<M: prost::Message>(
+    fn target<M: prost::Message + prost::Name>(
         &self,
         request: &Request<M>,
         method: &'static str,

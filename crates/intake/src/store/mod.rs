@@ -196,14 +196,14 @@ pub(crate) trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Page<Case>, StoreError>;
 
-    /// A page of grants, and the head of the log that the page is a snapshot at.
+    /// A page of grants, and the facts of the feed in the same snapshot: whoever follows from its head misses nothing.
     async fn grants(
         &self,
         filter: &GrantFilter,
         visible: &Visibility,
         after: Option<&PageKey>,
         limit: u32,
-    ) -> Result<(Page<Grant>, u64), StoreError>;
+    ) -> Result<(Page<Grant>, Feed), StoreError>;
 
     /// Live grants of the institution that share a place and a source address with `reach`, by id, at most `limit`:
     /// candidates for an overlap. Other institutions' grants cannot make a request superfluous, and are not its business.

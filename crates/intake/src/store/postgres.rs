@@ -50,8 +50,8 @@ use super::{
     reach::{self, Stretch},
     reads::{implement_store, sql},
     rows::{
-        self, CatalogueRecord, CommentRecord, EventRecord, GrantRecord, KeyRecord, LiveRecord,
-        ReplayRecord, RequestRecord, read_grants, read_requests,
+        self, CatalogueRecord, CommentRecord, EventRecord, FeedRecord, GrantRecord, KeyRecord,
+        LiveRecord, ReplayRecord, RequestRecord, read_grants, read_requests,
     },
     wakes::Wakes,
 };

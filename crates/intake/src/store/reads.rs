@@ -50,16 +50,10 @@ macro_rules! implement_store {
             }
 
             async fn feed(&self) -> Result<Feed, StoreError> {
-                let row: (i32, Vec<u8>, Vec<u8>, i64) = sqlx::query_as(sql!("feed"))
+                let record: FeedRecord = sqlx::query_as(sql!("feed"))
                     .fetch_one(self.readers())
                     .await?;
-                Ok(Feed {
-                    epoch: u32::try_from(row.0)
-                        .map_err(|_| rows::corrupt("ledger_meta", 1, "the epoch is below zero"))?,
-                    head: rows::unsigned("ledger_head", 1, row.3)?,
-                    cursor_key: rows::digest("ledger_meta", 1, &row.1)?,
-                    body_key: rows::digest("ledger_meta", 1, &row.2)?,
-                })
+                record.read()
             }
 
             async fn bump_epoch(&self) -> Result<u32, StoreError> {
@@ -175,20 +169,20 @@ macro_rules! implement_store {
                 visible: &Visibility,
                 after: Option<&PageKey>,
                 limit: u32,
-            ) -> Result<(Page<Grant>, u64), StoreError> {
+            ) -> Result<(Page<Grant>, Feed), StoreError> {
                 let mut page = lists::Paging::new(after, limit, filter.address.is_some());
                 let mut snapshot = self.readers().begin_with($snapshot).await?;
-                let head: i64 = sqlx::query_scalar(sql!("head"))
+                let record: FeedRecord = sqlx::query_as(sql!("feed"))
                     .fetch_one(&mut *snapshot)
                     .await?;
-                let head = rows::unsigned("ledger_head", 1, head)?;
+                let feed = record.read()?;
                 if visible.is_empty() {
                     return Ok((
                         Page {
                             items: Vec::new(),
                             next: None,
                         },
-                        head,
+                        feed,
                     ));
                 }
                 while let Some(batch) = page.batch() {
@@ -211,7 +205,7 @@ macro_rules! implement_store {
                     })?;
                 }
                 snapshot.commit().await?;
-                Ok((page.finish(), head))
+                Ok((page.finish(), feed))
             }
 
             async fn live_grants(

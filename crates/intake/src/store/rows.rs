@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 pub(super) use self::kept::{
-    CatalogueRecord, CommentRecord, KeyRecord, ReplayRecord, comment_body, digest, key_body,
+    CatalogueRecord, CommentRecord, FeedRecord, KeyRecord, ReplayRecord, comment_body, key_body,
 };
 use super::{Changes, StoreError, StoredEvent};
 

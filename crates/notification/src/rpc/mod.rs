@@ -72,14 +72,18 @@ impl Rpc {
     }
 }
 
-/// The caller, if it may do `action` at all, and what it sent.
-fn admit<T>(request: Request<T>, action: Action) -> Result<(Principal, T), Error> {
+/// The caller, if it may do `action` at all, and what it sent, when its texts can be kept.
+fn admit<T: prost::Message + prost::Name>(
+    request: Request<T>,
+    action: Action,
+) -> Result<(Principal, T), Error> {
     let caller = request
         .extensions()
         .get::<Principal>()
         .cloned()
         .ok_or(Error::Unauthenticated)?;
     authorize_role(&caller, action)?;
+    proto::text::check(request.get_ref()).map_err(Error::Text)?;
     Ok((caller, request.into_inner()))
 }
 

@@ -227,12 +227,12 @@ pub(super) async fn pages_neither_repeat_nor_miss_while_rows_come(place: Place) 
         seen, known,
         "newest first, each once, and none that came later"
     );
-    let (page, head) = store
+    let (page, feed) = store
         .grants(&GrantFilter::default(), &everything, None, 100)
         .await
         .unwrap();
     assert_eq!(page.items.len(), 10);
-    assert_eq!(head, store.feed().await.unwrap().head);
+    assert_eq!(feed, store.feed().await.unwrap());
     assert_eq!(page.next, None);
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use super::{corrupt, from_json, json, unsigned};
-use crate::store::{ApiKey, Comment, Replay, ReplayKey, StoreError, Versioned};
+use crate::store::{ApiKey, Comment, Feed, Replay, ReplayKey, StoreError, Versioned};
 
 /// Something of the catalogue as it is read: its whole is the body.
 #[derive(sqlx::FromRow)]
@@ -119,11 +119,28 @@ impl KeyRecord {
     }
 }
 
-pub(in crate::store) fn digest(
-    table: &'static str,
-    id: impl Display,
-    bytes: &[u8],
-) -> Result<[u8; 32], StoreError> {
+/// The facts of the feed as they are read.
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct FeedRecord {
+    epoch: i32,
+    cursor_key: Vec<u8>,
+    body_key: Vec<u8>,
+    position: i64,
+}
+
+impl FeedRecord {
+    pub(in crate::store) fn read(self) -> Result<Feed, StoreError> {
+        Ok(Feed {
+            epoch: u32::try_from(self.epoch)
+                .map_err(|_| corrupt("ledger_meta", 1, "the epoch is below zero"))?,
+            head: unsigned("ledger_head", 1, self.position)?,
+            cursor_key: digest("ledger_meta", 1, &self.cursor_key)?,
+            body_key: digest("ledger_meta", 1, &self.body_key)?,
+        })
+    }
+}
+
+fn digest(table: &'static str, id: impl Display, bytes: &[u8]) -> Result<[u8; 32], StoreError> {
     bytes.try_into().map_err(|_| {
         corrupt(
             table,
