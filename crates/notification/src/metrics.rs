@@ -32,22 +32,22 @@ impl Metrics {
         let meter = telemetry::meter();
         for (name, help, value) in [
             (
-                "notification_expansion_lag_events",
+                "portreeve_notification_expansion_lag_events",
                 "Events of the log that are not yet expanded into webhook deliveries.",
                 &LAG,
             ),
             (
-                "notification_deliveries_pending",
+                "portreeve_notification_deliveries_pending",
                 "Webhook deliveries that wait for an attempt.",
                 &PENDING,
             ),
             (
-                "notification_oldest_pending_seconds",
+                "portreeve_notification_oldest_pending_seconds",
                 "Age of the oldest webhook delivery that waits.",
                 &OLDEST_SECONDS,
             ),
             (
-                "notification_streams_open",
+                "portreeve_notification_streams_open",
                 "Event streams and waiting pulls that are open.",
                 &STREAMS,
             ),
@@ -61,19 +61,19 @@ impl Metrics {
         }
         Self {
             sent: meter
-                .u64_counter("notification_events_sent_total")
+                .u64_counter("portreeve_notification_events_sent_total")
                 .with_description("Events handed to followers, by channel.")
                 .build(),
             expanded: meter
-                .u64_counter("notification_deliveries_made_total")
+                .u64_counter("portreeve_notification_deliveries_made_total")
                 .with_description("Deliveries made by expanding events.")
                 .build(),
             attempts: meter
-                .u64_counter("notification_attempts_total")
+                .u64_counter("portreeve_notification_attempts_total")
                 .with_description("Attempts to deliver, by channel and outcome.")
                 .build(),
             duration: telemetry::histogram(
-                "notification_attempt_duration_seconds",
+                "portreeve_notification_attempt_duration_seconds",
                 "How long a webhook attempt took.",
                 telemetry::DURATION_SECONDS,
             ),

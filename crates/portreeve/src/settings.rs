@@ -121,7 +121,8 @@ static OWN: &[Setting] = &[
         "drain.delay",
         Some("3s"),
         Kind::Duration,
-        "From a stop signal, when readiness fails, to closing the listeners. Give load balancers time for one probe.",
+        "From SIGTERM, when readiness fails, to closing the listeners: time for one probe of a load balancer. Ctrl-C \
+         (SIGINT) does not wait.",
     ),
     setting(
         "drain.deadline",

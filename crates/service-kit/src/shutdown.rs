@@ -2,7 +2,8 @@
 //!
 //! Role: one trigger, many listeners. At the first moment (draining) readiness fails, so that load
 //! balancers look elsewhere; `drain_delay` later (requested) listeners stop and background work ends;
-//! `drain_deadline` after that (deadline) whatever still runs is cut.
+//! `drain_deadline` after that (deadline) whatever still runs is cut. Ctrl-C has no load balancer to wait for: with
+//! SIGINT the first two moments are one.
 //! Owner: the executable makes the pair; every server and task gets a [`Shutdown`].
 //! Invariants: the moments come in that order and never go back; a dropped trigger stops nothing.
 //! Failure: none here. A second signal ends the process at once, for the operator who will not wait.
@@ -64,9 +65,23 @@ pub fn shutdown(clock: Clock, settings: DrainSettings) -> (ShutdownTrigger, Shut
     )
 }
 
-struct State {
+/// When and how the stop began.
+#[derive(Clone, Copy)]
+struct Begun {
     /// Monotonic moment of the trigger.
-    triggered: watch::Sender<Option<Duration>>,
+    at: Duration,
+    /// Until listeners close.
+    delay: Duration,
+}
+
+impl Begun {
+    fn requested(self) -> Duration {
+        self.at.saturating_add(self.delay)
+    }
+}
+
+struct State {
+    triggered: watch::Sender<Option<Begun>>,
     clock: Clock,
     settings: DrainSettings,
 }
@@ -80,13 +95,22 @@ pub struct ShutdownTrigger {
 impl ShutdownTrigger {
     /// Starts the stop; further calls change nothing.
     pub fn trigger(&self) {
-        let now = self.state.clock.monotonic();
+        self.begin(self.state.settings.delay);
+    }
+
+    /// Starts the stop without the delay that load balancers need; changes nothing when it has begun.
+    pub fn trigger_without_delay(&self) {
+        self.begin(Duration::ZERO);
+    }
+
+    fn begin(&self, delay: Duration) {
+        let at = self.state.clock.monotonic();
         self.state
             .triggered
             .send_if_modified(|triggered| match triggered {
                 Some(_) => false,
                 None => {
-                    *triggered = Some(now);
+                    *triggered = Some(Begun { at, delay });
                     true
                 }
             });
@@ -119,21 +143,14 @@ impl Shutdown {
 
     /// Resolves when listeners must close and background work must end.
     pub async fn requested(&self) {
-        let moment = self
-            .triggered()
-            .await
-            .saturating_add(self.state.settings.delay);
+        let moment = self.triggered().await.requested();
         self.state.clock.sleep_until_monotonic(moment).await;
     }
 
     /// Resolves when whatever still runs must be cut.
     pub async fn deadline(&self) {
-        let DrainSettings { delay, deadline } = self.state.settings;
-        let moment = self
-            .triggered()
-            .await
-            .saturating_add(delay)
-            .saturating_add(deadline);
+        let requested = self.triggered().await.requested();
+        let moment = requested.saturating_add(self.state.settings.deadline);
         self.state.clock.sleep_until_monotonic(moment).await;
     }
 
@@ -145,29 +162,27 @@ impl Shutdown {
     /// Whether listeners must close and background work must end.
     pub fn is_requested(&self) -> bool {
         match *self.state.triggered.borrow() {
-            Some(moment) => {
-                self.state.clock.monotonic() >= moment.saturating_add(self.state.settings.delay)
-            }
+            Some(begun) => self.state.clock.monotonic() >= begun.requested(),
             None => false,
         }
     }
 
-    async fn triggered(&self) -> Duration {
+    async fn triggered(&self) -> Begun {
         let mut triggered = self.state.triggered.subscribe();
         // The sender lives in `self.state`, so the wait cannot end without a moment.
-        let moment = triggered
+        let begun = triggered
             .wait_for(Option::is_some)
             .await
             .ok()
-            .and_then(|moment| *moment);
-        match moment {
-            Some(moment) => moment,
+            .and_then(|begun| *begun);
+        match begun {
+            Some(begun) => begun,
             None => std::future::pending().await,
         }
     }
 }
 
-/// Triggers on SIGTERM and SIGINT. A second signal ends the process at once with 128 + its number.
+/// Triggers on SIGTERM, and on SIGINT (Ctrl-C) without the delay that load balancers need. A second signal ends the process at once with 128 + its number.
 ///
 /// # Errors
 /// When the handlers cannot be installed.
@@ -187,7 +202,10 @@ pub fn signals(trigger: ShutdownTrigger) -> io::Result<JoinHandle<()>> {
             }
             seen = true;
             tracing::info!(signal = name, "stopping; a second signal ends at once");
-            trigger.trigger();
+            match number {
+                2 => trigger.trigger_without_delay(),
+                _ => trigger.trigger(),
+            }
         }
     }))
 }
@@ -223,6 +241,22 @@ mod tests {
         assert!(requested.await.is_ok() && shutdown.is_requested() && !deadline.is_finished());
         control.advance(Duration::from_secs(20));
         assert!(deadline.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn without_delay_listeners_close_at_once_and_calls_still_have_their_deadline() {
+        let (clock, control) = Clock::manual(Timestamp::UNIX_EPOCH);
+        let (trigger, shutdown) = shutdown(clock, DrainSettings::default());
+        trigger.trigger_without_delay();
+        shutdown.requested().await;
+        assert!(shutdown.is_requested());
+        let deadline = tokio::spawn({
+            let shutdown = shutdown.clone();
+            async move { shutdown.deadline().await }
+        });
+        control.wait_for_sleepers(1).await;
+        assert_eq!(control.until_next_sleeper(), Some(Duration::from_secs(20)));
+        deadline.abort();
     }
 
     #[tokio::test]
