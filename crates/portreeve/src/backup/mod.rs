@@ -102,6 +102,14 @@ pub async fn restore(args: &RestoreArgs, config: &Config) -> Result<(), Trouble>
         intake::Settings::from_config(config).map_err(|error| Trouble::Usage(error.to_string()))?;
     let epoch = match (config.optional("database-url"), manifest.store) {
         (Some(url), manifest::Store::Postgres) => {
+            let there = postgres::schemas_there(url).await.map_err(Trouble::Local)?;
+            if let [first, ..] = there.as_slice() {
+                return Err(Trouble::Usage(format!(
+                    "the database has a schema '{first}' already; restore into a new database, or stop everything that \
+                     uses this one and drop the schemas {}",
+                    postgres::SCHEMAS.join(" and ")
+                )));
+            }
             postgres::restore(url, &args.from.join(DUMP))
                 .await
                 .map_err(Trouble::Local)?;

@@ -85,7 +85,7 @@ pub enum GrantCommand {
         #[arg(long, value_name = "WHEN")]
         until: String,
         /// Why.
-        #[arg(long, default_value = "")]
+        #[arg(long)]
         reason: String,
     },
     /// Approve the extension that waits.
@@ -95,7 +95,14 @@ pub enum GrantCommand {
     #[command(
         after_help = "Example:\n  portreeve grant decline-extension FW-2026-000123 --note 'Ask for a new one'"
     )]
-    DeclineExtension(Noted),
+    DeclineExtension {
+        /// Which.
+        #[command(flatten)]
+        target: GrantTarget,
+        /// Why.
+        #[arg(long)]
+        note: String,
+    },
     /// Give access back early.
     #[command(
         after_help = "Example:\n  portreeve grant return FW-2026-000123 --reason 'The project is over'"
@@ -105,7 +112,14 @@ pub enum GrantCommand {
     #[command(
         after_help = "Example:\n  portreeve grant revoke FW-2026-000123 --reason 'The address was taken over'"
     )]
-    Revoke(Reasoned),
+    Revoke {
+        /// Which.
+        #[command(flatten)]
+        target: GrantTarget,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
     /// Ask again for access that ends or ended: saves a draft with the same content.
     #[command(after_help = "Example:\n  portreeve grant renew FW-2026-000123")]
     Renew(GrantTarget),
@@ -265,7 +279,7 @@ pub async fn run(context: &Context, command: GrantCommand) -> Result<(), Trouble
                 ApproveGrantExtensionRequest { note: note }
             )
         }
-        C::DeclineExtension(Noted { target, note }) => {
+        C::DeclineExtension { target, note } => {
             change!(
                 context,
                 &target,
@@ -281,7 +295,7 @@ pub async fn run(context: &Context, command: GrantCommand) -> Result<(), Trouble
                 ReturnGrantRequest { reason: reason }
             )
         }
-        C::Revoke(Reasoned { target, reason }) => {
+        C::Revoke { target, reason } => {
             change!(
                 context,
                 &target,

@@ -128,10 +128,11 @@ impl<'a> Report<'a> {
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         self.context.say(parts.join(", "));
         if self.refused > 0 {
-            return Err(Trouble::No(format!(
-                "{} of the rows were refused; mend them and run the file again",
-                self.refused
-            )));
+            let rows = match self.refused {
+                1 => "1 row was refused; mend it".to_owned(),
+                many => format!("{many} rows were refused; mend them"),
+            };
+            return Err(Trouble::No(format!("{rows} and run the file again")));
         }
         Ok(())
     }

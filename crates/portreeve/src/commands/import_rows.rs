@@ -193,6 +193,12 @@ fn row(
             record.len()
         )));
     }
+    if record.iter().any(|cell| cell.contains('\0')) {
+        return Err(wrong(
+            "it holds the character U+0000, which no text can; is the file really CSV in UTF-8?"
+                .into(),
+        ));
+    }
     let cell = |name: &str| {
         let place = columns.iter().position(|column| *column == Some(name));
         place

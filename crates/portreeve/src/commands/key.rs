@@ -14,6 +14,7 @@ use super::{Context, asked::read_instant};
 use crate::{
     client::{Page, empty_answer, fresh_request_id},
     out,
+    private_file::SecretFile,
     show::{self, Format},
     trouble::Trouble,
 };
@@ -138,11 +139,7 @@ async fn create(context: &Context, args: Create) -> Result<(), Trouble> {
         .map(|text| read_instant("--expires", &text))
         .transpose()?;
     // The file first: a secret that cannot be kept is lost.
-    let file = args
-        .secret_file
-        .as_deref()
-        .map(crate::private_file::create)
-        .transpose()?;
+    let file = SecretFile::create(args.secret_file.as_deref())?;
     let request = intake::CreateApiKeyRequest {
         display_name: args.name,
         bindings: bindings
@@ -158,10 +155,7 @@ async fn create(context: &Context, args: Create) -> Result<(), Trouble> {
         .create_api_key(request)
         .await?
         .into_inner();
-    if let (Some(mut file), Some(path)) = (file, &args.secret_file) {
-        crate::private_file::write(&mut file, path, &answer.secret)?;
-        answer.secret.clear();
-    }
+    file.keep(&mut answer.secret)?;
     if context.format == Format::Json {
         return show::print_json(&show::json(
             "portreeve.intake.v1.CreateApiKeyResponse",

@@ -1,7 +1,9 @@
 //! `portreeve webhook …`: events posted to a URL, signed.
 //!
 //! Role: make, look after and test endpoints; see and repeat deliveries.
-//! Invariants: a signing secret is printed once, when it is made, on standard output alone.
+//! Invariants: a signing secret is printed once, when it is made, on standard output alone, or kept in a private file.
+
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use proto::notification::v1::{self as notification, DeliveryState};
@@ -10,6 +12,7 @@ use super::{Context, FilterArgs};
 use crate::{
     client::{Page, empty_answer, fresh_request_id},
     out,
+    private_file::SecretFile,
     show::{self, Format},
     trouble::Trouble,
 };
@@ -31,6 +34,9 @@ pub enum WebhookCommand {
         /// Which events.
         #[command(flatten)]
         filter: FilterArgs,
+        /// Write the signing secret into this new file (mode 0600) instead of showing it.
+        #[arg(long, value_name = "FILE")]
+        secret_file: Option<PathBuf>,
         /// Idempotency key: the same one again repeats nothing.
         #[arg(long, value_name = "KEY")]
         request_id: Option<String>,
@@ -57,7 +63,14 @@ pub enum WebhookCommand {
     #[command(
         after_help = "Example:\n  portreeve webhook rotate 019305b7-5a4e-7c3e-8a55-0e0b3f6f1c11"
     )]
-    Rotate(One),
+    Rotate {
+        /// Which.
+        #[command(flatten)]
+        one: One,
+        /// Write the new secret into this new file (mode 0600) instead of showing it.
+        #[arg(long, value_name = "FILE")]
+        secret_file: Option<PathBuf>,
+    },
     /// List deliveries, newest first.
     #[command(
         after_help = "Example:\n  portreeve webhook deliveries 019305b7-5a4e-7c3e-8a55-0e0b3f6f1c11 --state dead"
@@ -99,6 +112,15 @@ fn read_state(text: &str) -> Result<DeliveryState, String> {
     show::parse_enum("DELIVERY_STATE_", text, DeliveryState::from_str_name)
 }
 
+/// Shows a secret that no file keeps.
+fn show_secret(context: &Context, what: &str, secret: String) -> Result<(), Trouble> {
+    if secret.is_empty() {
+        return Ok(());
+    }
+    context.say(format!("{what}, shown now and never again:"));
+    out::data(secret)
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -110,15 +132,19 @@ pub async fn run(context: &Context, command: WebhookCommand) -> Result<(), Troub
             name,
             url,
             filter,
+            secret_file,
             request_id,
         } => {
+            // The file first: a secret that cannot be kept is lost.
+            let file = SecretFile::create(secret_file.as_deref())?;
             let request = notification::CreateWebhookEndpointRequest {
                 display_name: name,
                 url,
                 filter: Some(filter.filter()),
                 request_id: request_id.unwrap_or_else(fresh_request_id),
             };
-            let answer = client.create_webhook_endpoint(request).await?.into_inner();
+            let mut answer = client.create_webhook_endpoint(request).await?.into_inner();
+            file.keep(&mut answer.secret)?;
             if context.format == Format::Json {
                 return show::print_json(&show::json(
                     "portreeve.notification.v1.CreateWebhookEndpointResponse",
@@ -130,8 +156,7 @@ pub async fn run(context: &Context, command: WebhookCommand) -> Result<(), Troub
                 &answer.webhook_endpoint.ok_or_else(empty_answer)?,
                 context.now(),
             )?;
-            context.say("the signing secret, shown now and never again:");
-            out::data(answer.secret)
+            show_secret(context, "the signing secret", answer.secret)
         }
         WebhookCommand::List => {
             let request = notification::ListWebhookEndpointsRequest {};
@@ -178,20 +203,21 @@ pub async fn run(context: &Context, command: WebhookCommand) -> Result<(), Troub
                 )),
             }
         }
-        WebhookCommand::Rotate(One { id }) => {
+        WebhookCommand::Rotate { one, secret_file } => {
+            let file = SecretFile::create(secret_file.as_deref())?;
             let request = notification::RotateWebhookSecretRequest {
-                id,
+                id: one.id,
                 request_id: fresh_request_id(),
             };
-            let answer = client.rotate_webhook_secret(request).await?.into_inner();
+            let mut answer = client.rotate_webhook_secret(request).await?.into_inner();
+            file.keep(&mut answer.secret)?;
             if context.format == Format::Json {
                 return show::print_json(&show::json(
                     "portreeve.notification.v1.RotateWebhookSecretResponse",
                     &answer,
                 )?);
             }
-            context.say("the new signing secret, shown now and never again:");
-            out::data(answer.secret)
+            show_secret(context, "the new signing secret", answer.secret)
         }
         WebhookCommand::Deliveries { one, state, page } => {
             let mut request = notification::ListDeliveriesRequest {

@@ -6,6 +6,7 @@
 
 use std::{path::Path, process::Stdio};
 
+use sqlx::{Connection as _, PgConnection};
 use tokio::process::Command;
 
 /// The schemas of the services that keep data.
@@ -23,6 +24,25 @@ pub(crate) async fn dump(url: &str, to: &Path) -> Result<(), String> {
     }
     command.arg("--file").arg(to);
     run("pg_dump", command).await
+}
+
+/// Which of our schemas the database has already.
+///
+/// # Errors
+/// Words that say what failed.
+pub(crate) async fn schemas_there(url: &str) -> Result<Vec<String>, String> {
+    let wrong = |error: sqlx::Error| format!("the database does not answer: {error}");
+    let mut connection = PgConnection::connect(url).await.map_err(wrong)?;
+    let found = sqlx::query_scalar(
+        "select nspname::text from pg_catalog.pg_namespace where nspname = any($1) order by 1",
+    )
+    .bind(SCHEMAS.as_slice())
+    .fetch_all(&mut connection)
+    .await
+    .map_err(wrong)?;
+    // It was only read; a goodbye that gets lost changes nothing.
+    drop(connection.close().await);
+    Ok(found)
 }
 
 /// Brings our schemas back from `from`, all or nothing. They must not exist.

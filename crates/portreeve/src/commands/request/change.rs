@@ -6,7 +6,7 @@ use proto::{intake::v1 as intake, types::v1::AccessRequest};
 
 use super::{
     super::{Context, wait},
-    Decide, RequestCommand, Submit, read,
+    Decide, Justify, RequestCommand, Submit, read,
 };
 use crate::{
     client::{ANY_INSTITUTION, RequestTarget, empty_answer, read_request},
@@ -158,7 +158,7 @@ pub async fn run(context: &Context, command: RequestCommand) -> Result<(), Troub
                 ApproveAccessRequestRequest { note: note }
             )
         }
-        C::Reject(Decide { target, note }) => {
+        C::Reject(Justify { target, note }) => {
             change!(
                 context,
                 &target,
@@ -166,7 +166,7 @@ pub async fn run(context: &Context, command: RequestCommand) -> Result<(), Troub
                 RejectAccessRequestRequest { note: note }
             )
         }
-        C::Review(Decide { target, note }) => {
+        C::Review(Justify { target, note }) => {
             change!(
                 context,
                 &target,

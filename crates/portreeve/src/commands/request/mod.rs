@@ -127,12 +127,12 @@ pub enum RequestCommand {
     #[command(
         after_help = "Example:\n  portreeve request reject FW-2026-000123 --note 'Use the standard port'"
     )]
-    Reject(Decide),
+    Reject(Justify),
     /// Review an emergency after the fact.
     #[command(
         after_help = "Example:\n  portreeve request review FW-2026-000123 --note 'The reason holds'"
     )]
-    Review(Decide),
+    Review(Justify),
     /// Write into the thread.
     #[command(
         after_help = "Example:\n  portreeve request comment FW-2026-000123 --text 'Checked with the network team'"
@@ -185,6 +185,17 @@ pub struct Submit {
     /// How the change is guarded.
     #[command(flatten)]
     pub change: Change,
+}
+
+/// A decision that has to be explained.
+#[derive(Debug, Clone, Args)]
+pub struct Justify {
+    /// Which.
+    #[command(flatten)]
+    pub target: RequestTarget,
+    /// Why.
+    #[arg(long)]
+    pub note: String,
 }
 
 /// A decision.

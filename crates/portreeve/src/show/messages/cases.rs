@@ -30,6 +30,15 @@ fn waiting(waiting: WaitingOn) -> String {
     enum_word("WAITING_ON_", waiting.as_str_name())
 }
 
+/// What the caller may do, as the commands that do it.
+fn verbs(actions: &[String]) -> String {
+    let verb = |action: &String| match action.as_str() {
+        "request_information" => "ask".to_owned(),
+        action => action.replace('_', "-"),
+    };
+    list(&actions.iter().map(verb).collect::<Vec<_>>())
+}
+
 fn contact(contact: Option<&Contact>) -> String {
     let Some(contact) = contact else {
         return String::new();
@@ -189,7 +198,7 @@ impl Shown for AccessRequest {
             ("grants", self.grants.join("\n")),
             ("created", when(self.create_time.as_ref(), now)),
             ("changed", when(self.update_time.as_ref(), now)),
-            ("you may", list(&self.allowed_actions)),
+            ("you may", verbs(&self.allowed_actions)),
             ("version", self.etag.clone()),
         ]
     }
@@ -281,7 +290,7 @@ impl Shown for Grant {
             ("team", self.cloud_team.clone()),
             ("taken by", actor(self.assignee.as_ref())),
             ("emergency", yes(self.emergency, "yes")),
-            ("you may", list(&self.allowed_actions)),
+            ("you may", verbs(&self.allowed_actions)),
             ("version", self.etag.clone()),
         ]
     }
@@ -289,13 +298,13 @@ impl Shown for Grant {
 
 impl Shown for Comment {
     const TYPE: &'static str = "portreeve.type.v1.Comment";
-    const HEADS: &'static [&'static str] = &["when", "who", "internal", "text"];
+    const HEADS: &'static [&'static str] = &["when", "who", "seen by", "text"];
 
     fn cells(&self, now: Timestamp) -> Vec<String> {
         vec![
             when(self.create_time.as_ref(), now),
             actor(self.author.as_ref()),
-            yes(self.internal, "internal"),
+            yes(self.internal, "the teams alone"),
             self.text.clone(),
         ]
     }
