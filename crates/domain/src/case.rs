@@ -169,6 +169,7 @@ impl Case {
                     sources: sources.clone(),
                     destination: read.destination.clone(),
                     server: server.map(|server| server.id.clone()),
+                    addresses: read.addresses.clone(),
                     services: reading.services.clone(),
                 },
                 validity: reading.validity.clone(),

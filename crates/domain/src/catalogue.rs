@@ -77,6 +77,12 @@ pub struct Server {
 }
 
 impl Server {
+    /// Every destination that names this server, in canonical text.
+    pub fn destinations(&self) -> impl Iterator<Item = String> {
+        let addresses = self.addresses.iter().map(ToString::to_string);
+        self.host_names.iter().cloned().chain(addresses)
+    }
+
     /// Whether `destination` names this server.
     pub fn is_named_by(&self, destination: &Destination) -> bool {
         match destination {

@@ -9,9 +9,13 @@
 
 mod code;
 mod correct;
+mod evidence;
+mod settle;
 
 pub use code::{Code, UnknownCode};
 pub use correct::{apply_suggestions, one_suggestion_per_place};
+pub use evidence::{Evidence, Packet, Part};
+pub use settle::settle;
 
 use std::fmt;
 
@@ -69,6 +73,13 @@ impl FieldPath {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Which element of the list `list` it names: 3 of `sources` for `sources[3]`.
+    #[must_use]
+    pub fn element_of(&self, list: &str) -> Option<usize> {
+        let rest = self.0.strip_prefix(list)?.strip_prefix('[')?;
+        rest.strip_suffix(']')?.parse().ok()
     }
 
     /// The same place as an RFC 6901 pointer into the JSON of a request: `sources[0]` is `/asked/sources/0`.
@@ -163,6 +174,9 @@ pub struct Finding {
     /// Several possible corrections, the most likely first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<String>,
+    /// What a finding about other rules rests on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Box<Evidence>>,
 }
 
 impl Finding {
@@ -183,6 +197,7 @@ impl Finding {
             why: why.into(),
             suggestion: None,
             alternatives: Vec::new(),
+            evidence: None,
         }
     }
 
@@ -204,6 +219,13 @@ impl Finding {
     #[must_use]
     pub fn offer(mut self, alternatives: Vec<String>) -> Self {
         self.alternatives = alternatives;
+        self
+    }
+
+    /// The same finding with what it rests on.
+    #[must_use]
+    pub fn because(mut self, evidence: Evidence) -> Self {
+        self.evidence = Some(Box::new(evidence));
         self
     }
 
@@ -241,6 +263,14 @@ mod tests {
             "/asked/emergencyReason"
         );
         assert_eq!(FieldPath::new("").pointer(), "/asked");
+    }
+
+    #[test]
+    fn a_path_knows_its_list() {
+        let path = FieldPath::indexed("sources", 3);
+        assert_eq!(path.element_of("sources"), Some(3));
+        assert_eq!(path.element_of("services"), None);
+        assert_eq!(FieldPath::new("sources").element_of("sources"), None);
     }
 
     #[test]

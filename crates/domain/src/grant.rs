@@ -10,7 +10,7 @@
 
 mod step;
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -89,6 +89,10 @@ pub struct Rule {
     pub destination: Destination,
     /// The hosted server, when known.
     pub server: Option<ServerId>,
+    /// What the destination's name was resolved to when it was judged, ascending: this is opened. Empty: the
+    /// destination is an address, or names are not resolved here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<IpAddr>,
     /// Protocol and ports.
     pub services: Vec<Service>,
 }

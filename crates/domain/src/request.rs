@@ -188,6 +188,12 @@ pub struct ReadDestination {
     pub server: Option<ServerId>,
     /// The cloud team whose work it is; `None`: the product's.
     pub cloud_team: Option<TeamId>,
+    /// What its name was resolved to when it was judged, ascending: this is opened, whatever the name says later.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<IpAddr>,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_at: Option<Instant>,
 }
 
 /// What the machine understood: this is approved and opened.

@@ -50,6 +50,9 @@ pub(crate) struct Entry {
     alternatives: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
+    /// Where the page about the code is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -146,6 +149,7 @@ impl Problem {
                 suggestion: finding.suggestion,
                 alternatives: finding.alternatives,
                 why: (!finding.why.is_empty()).then_some(finding.why),
+                page: Some(finding.code.page()),
                 ..entry(place, finding.code.as_str().to_owned(), finding.message)
             });
         }
@@ -228,6 +232,7 @@ fn entry(place: Place, code: String, detail: String) -> Entry {
         suggestion: None,
         alternatives: Vec::new(),
         why: None,
+        page: None,
     }
 }
 

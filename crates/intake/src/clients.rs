@@ -11,7 +11,8 @@ use domain::{
     access::Principal,
     catalogue::{Institution, Product, Server},
     grant::Grant,
-    request::{Asked, Verdict},
+    net::Destination,
+    request::{Asked, ReadDestination, Verdict},
     time::Instant,
 };
 use proto::{
@@ -45,6 +46,10 @@ pub(crate) struct Against<'a> {
     pub(crate) servers: &'a [Server],
     pub(crate) live_grants: &'a [Grant],
     pub(crate) live_grants_cut: bool,
+    /// Destinations that are servers of other institutions.
+    pub(crate) not_yours: &'a [Destination],
+    /// What the request's destinations were resolved to when it was judged before.
+    pub(crate) pinned: &'a [ReadDestination],
     pub(crate) now: Instant,
 }
 
@@ -86,6 +91,12 @@ impl Validation {
                 .collect(),
             client_address: String::new(),
             live_grants_cut: against.live_grants_cut,
+            not_yours: against.not_yours.iter().map(ToString::to_string).collect(),
+            pinned: against
+                .pinned
+                .iter()
+                .map(convert::read_destination_to_wire)
+                .collect(),
         };
         let mut request = channel::with_deadline(tonic::Request::new(message), CHECK_DEADLINE);
         attach(&mut request, &self.identity.token());

@@ -66,6 +66,7 @@ fn main() {
                 sources: vec![set::host(Ipv4Addr::new(9, 9, 9, host).into())],
                 destination: "alma.north.org".parse().unwrap(),
                 server: None,
+                addresses: vec![],
                 services: vec!["tcp/443".parse().unwrap()],
             },
             expires_at: None,
@@ -80,6 +81,9 @@ fn main() {
             now,
             live,
             live_cut: false,
+            answers: &[],
+            pinned: &[],
+            not_yours: &[],
             client_address: None,
         };
         let micros = measure(&clock, calls, || {

@@ -6,9 +6,12 @@
 use std::net::IpAddr;
 
 use domain::catalogue::{Product, Server};
-use domain::request::Asked;
+use domain::net::{Destination, Hostname};
+use domain::request::{Asked, ReadDestination};
 use domain::time::{Instant, Zone};
 use proto::convert::LiveGrant;
+
+use crate::names::Answer;
 
 /// A request, and all that it is judged against.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +30,12 @@ pub struct Case<'a> {
     pub live: &'a [LiveGrant],
     /// There are more of them than were handed in.
     pub live_cut: bool,
+    /// Destinations that are servers of other institutions, and not of this one.
+    pub not_yours: &'a [Destination],
+    /// What the name service said of the destinations' names; a name that is not here was not looked up.
+    pub answers: &'a [(Hostname, Answer)],
+    /// What the destinations were resolved to when the request was judged before; empty: not judged before.
+    pub pinned: &'a [ReadDestination],
     /// The address that the caller came from.
     pub client_address: Option<IpAddr>,
 }

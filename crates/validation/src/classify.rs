@@ -4,11 +4,14 @@
 //! included; `accepted` says exactly whether a request with this source alone would find no error in it.
 //! Nothing fails; more than the grammar reads in one list is left to the caller to refuse.
 
-use domain::finding::{Code, Finding, any_error};
-use domain::net::{IpNet, classify_network};
+use domain::finding::{Code, FieldPath, Finding, Span, any_error};
+use domain::net::{IpNet, classify_network, source_places};
 
 use crate::judge::each_alone;
 use crate::policy::Policy;
+
+/// The list that findings point into.
+const LIST: &str = "addresses";
 
 /// What one entry is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,82 +28,110 @@ pub(crate) struct AddressClass {
     pub(crate) findings: Vec<Finding>,
 }
 
+/// The most of a text that is repeated when it cannot be told apart into entries, in characters.
+const MAX_RAW_CHARS: usize = 100;
+
+/// An entry and where it stands.
+struct Placed {
+    index: usize,
+    start: u32,
+    end: u32,
+    class: AddressClass,
+}
+
 /// Classifies every entry of the texts, each by itself.
 pub(crate) fn classify_texts(policy: &Policy, texts: &[String]) -> Vec<AddressClass> {
-    let (entries, findings) = each_alone(policy, "addresses", texts);
-    let mut classes: Vec<((usize, u32), AddressClass)> = Vec::with_capacity(entries.len());
+    let (entries, findings) = each_alone(policy, LIST, texts);
+    let mut placed: Vec<Placed> = source_places(texts)
+        .into_iter()
+        .map(|(index, span)| Placed {
+            index,
+            start: span.start,
+            end: span.end,
+            class: blank(),
+        })
+        .collect();
     for entry in entries {
-        let row = entry
+        let Some(holder) = holder(&mut placed, &entry.field, entry.span) else {
+            continue;
+        };
+        let Some(class) = placed.get_mut(holder).map(|holder| &mut holder.class) else {
+            continue;
+        };
+        class.row = entry
             .networks
             .iter()
-            .find_map(|network| classify_network(*network).row);
-        classes.push((
-            (index_of(&entry.field), entry.span.start),
-            AddressClass {
-                raw: entry.raw,
-                networks: entry.networks,
-                accepted: true,
-                row: row.map(|row| (row.name, row.rfc)),
-                findings: Vec::new(),
-            },
-        ));
+            .find_map(|network| classify_network(*network).row)
+            .map(|row| (row.name, row.rfc));
+        class.networks = entry.networks;
     }
+    let mut whole: Vec<AddressClass> = Vec::new();
     // An empty text asks nothing.
     for finding in findings
         .into_iter()
         .filter(|finding| finding.code != Code::SrcEmpty)
     {
-        let index = index_of(&finding.field);
-        let Some(span) = finding.span else {
-            let raw = texts.get(index).cloned().unwrap_or_default();
-            classes.push(((index, 0), unreadable(raw, finding)));
-            continue;
-        };
-        let holder = classes.iter_mut().find(|((at, start), class)| {
-            *at == index
-                && *start <= span.start
-                && (span.start as usize) < *start as usize + class.raw.len()
-        });
-        match holder {
-            Some((_, class)) => class.findings.push(finding),
+        let holder = finding
+            .span
+            .and_then(|span| holder(&mut placed, &finding.field, span));
+        match holder.and_then(|holder| placed.get_mut(holder)) {
+            Some(holder) => holder.class.findings.push(finding),
             None => {
-                let raw = texts
-                    .get(index)
-                    .and_then(|text| span.of(text))
-                    .unwrap_or_default()
-                    .to_owned();
-                classes.push(((index, span.start), unreadable(raw, finding)));
+                let index = finding.field.element_of(LIST).unwrap_or(0);
+                let text = texts.get(index).map_or("", String::as_str);
+                whole.push(AddressClass {
+                    raw: text.chars().take(MAX_RAW_CHARS).collect(),
+                    findings: vec![finding],
+                    ..blank()
+                });
             }
         }
     }
-    classes.sort_by_key(|(place, _)| *place);
+    let classes = placed.into_iter().map(|placed| {
+        let span = Span {
+            start: placed.start,
+            end: placed.end,
+        };
+        let text = texts.get(placed.index).map_or("", String::as_str);
+        AddressClass {
+            raw: span.of(text).unwrap_or_default().to_owned(),
+            ..placed.class
+        }
+    });
     classes
-        .into_iter()
-        .map(|(_, mut class)| {
-            class.accepted = !class.networks.is_empty() && !any_error(&class.findings);
-            class
+        .chain(whole)
+        .map(|class| AddressClass {
+            accepted: !class.networks.is_empty() && !any_error(&class.findings),
+            ..class
         })
         .collect()
 }
 
-fn unreadable(raw: String, finding: Finding) -> AddressClass {
+/// The entry that holds the beginning of a span. A sentence that spans several entries makes one of them.
+fn holder(placed: &mut Vec<Placed>, field: &FieldPath, span: Span) -> Option<usize> {
+    let index = field.element_of(LIST)?;
+    let at = placed.iter().position(|entry| {
+        entry.index == index && entry.start <= span.start && span.start < entry.end
+    })?;
+    let holder = placed.get_mut(at)?;
+    if span.end > holder.end {
+        let start = holder.start;
+        holder.end = span.end;
+        placed.retain(|entry| {
+            entry.index != index || entry.start <= start || entry.start >= span.end
+        });
+    }
+    Some(at)
+}
+
+fn blank() -> AddressClass {
     AddressClass {
-        raw,
+        raw: String::new(),
         networks: Vec::new(),
         accepted: false,
         row: None,
-        findings: vec![finding],
+        findings: Vec::new(),
     }
-}
-
-/// The number in `addresses[3]`.
-fn index_of(field: &domain::finding::FieldPath) -> usize {
-    field
-        .as_str()
-        .split_once('[')
-        .and_then(|(_, rest)| rest.strip_suffix(']'))
-        .and_then(|number| number.parse().ok())
-        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -146,6 +177,33 @@ mod tests {
                 ("9.8.0.0/15", false, None, "SRC_TOO_WIDE".to_owned()),
             ]
         );
+    }
+
+    #[test]
+    fn an_unreadable_entry_is_one_answer_with_all_that_is_wrong() {
+        let texts = ["Dear all, [10.1.2.3] and 9.9.300.9".to_owned()];
+        let classes = classify_texts(&Policy::built_in(), &texts);
+        let said: Vec<_> = classes
+            .iter()
+            .map(|class| {
+                let codes: Vec<_> = class
+                    .findings
+                    .iter()
+                    .map(|finding| finding.code.as_str())
+                    .collect();
+                (class.raw.as_str(), codes.join(" "))
+            })
+            .collect();
+        assert_eq!(
+            said,
+            [
+                ("Dear all", "SRC_SYNTAX".to_owned()),
+                ("[10.1.2.3]", "SRC_SYNTAX SRC_PRIVATE".to_owned()),
+                ("and", "SRC_SYNTAX".to_owned()),
+                ("9.9.300.9", "SRC_SYNTAX".to_owned()),
+            ]
+        );
+        assert!(classes.iter().all(|class| !class.accepted));
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! Validation: judges requests and addresses, and keeps no state.
 //!
 //! Role: [`judge`] is the whole of it, a pure function of a policy and a case; `rpc` turns messages into cases
-//! and verdicts into messages; [`policy`] is what the operator decided; [`overlap`] compares with what is open.
+//! and verdicts into messages; [`policy`] is what the operator decided; [`overlap`] compares with what is open;
+//! [`names`] asks the name service, where the operator switched that on.
 //! Owner: nobody's data: everything is handed in, nothing is remembered but the policy.
 //! Invariants: every finding comes back at once; the same question gets the same answer; permission is checked
-//! before anything else; nothing here calls another service, so that nothing waits for it in a circle.
+//! before anything else; nothing here calls another service of ours, so that nothing waits for it in a circle.
 //! Failure: a policy file with a mistake stops the start with every mistake and its line; a malformed message
 //! is refused with every field that is wrong. Restarting loses nothing.
 
 pub mod judge;
+pub mod names;
 pub mod overlap;
 pub mod policy;
 
@@ -28,6 +30,7 @@ use service_kit::identity::{IdentityLayer, TokenVerifier};
 use service_kit::parts::Parts;
 use service_kit::shutdown::Shutdown;
 
+use crate::names::{NameService, Resolving};
 use crate::policy::{Policy, PolicyErrors};
 
 /// The service's name in tokens, logs and health.
@@ -37,20 +40,60 @@ pub const NAME: &str = "validation";
 const POLICY_LOOK: Duration = Duration::from_secs(1);
 
 /// What an operator may set.
-pub static SETTINGS: &[Setting] = &[Setting {
-    key: "validation.policy",
-    help: "The policy file (TOML): widest sources, longest access, ports, networks. A change is taken over while \
-           running; one with mistakes is logged and left. Empty: the built-in policy.",
-    default: None,
-    secret: false,
-    kind: Kind::Path,
-}];
+pub static SETTINGS: &[Setting] = &[
+    Setting {
+        key: "validation.policy",
+        help: "The policy file (TOML): widest sources, longest access, ports, networks, deny rules. A change is taken \
+               over while running; one with mistakes is logged and left. Empty: the built-in policy. An example with \
+               every key is deploy/policy.toml.",
+        default: None,
+        secret: false,
+        kind: Kind::Path,
+    },
+    Setting {
+        key: "validation.resolve",
+        help: "Look destinations up that are given by name: what has no address or leads outside the hosted networks \
+               is refused, and the addresses are written down with the request. A name service that does not answer \
+               is a warning.",
+        default: Some("false"),
+        secret: false,
+        kind: Kind::Bool,
+    },
+    Setting {
+        key: "validation.resolve-deadline",
+        help: "How long all names of one request may take; at most 4s, so that a submission never waits longer.",
+        default: Some("2s"),
+        secret: false,
+        kind: Kind::Duration,
+    },
+    Setting {
+        key: "validation.name-servers",
+        help: "Whom to ask for names, as in 9.9.9.9 or 9.9.9.9:53. Empty: the name servers of the system.",
+        default: Some(""),
+        secret: false,
+        kind: Kind::List,
+    },
+];
+
+/// The longest that names may take: below the time that intake waits for a verdict.
+const LONGEST_RESOLVE: Duration = Duration::from_secs(4);
 
 /// What an operator sets.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// The policy file; `None`: the built-in policy.
     pub policy: Option<PathBuf>,
+    /// How names are resolved; `None`: they are not.
+    pub resolving: Option<AskedResolving>,
+}
+
+/// How names are resolved, as set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AskedResolving {
+    /// Whom to ask, as written; empty: the name servers of the system.
+    pub name_servers: Vec<String>,
+    /// How long all names of one request may take.
+    pub deadline: Duration,
 }
 
 impl Settings {
@@ -60,7 +103,11 @@ impl Settings {
         let policy = config
             .is_set("validation.policy")
             .then(|| config.path("validation.policy").to_path_buf());
-        Self { policy }
+        let resolving = config.bool("validation.resolve").then(|| AskedResolving {
+            name_servers: config.list("validation.name-servers").to_vec(),
+            deadline: config.duration("validation.resolve-deadline"),
+        });
+        Self { policy, resolving }
     }
 }
 
@@ -84,6 +131,9 @@ pub enum StartError {
         /// Why.
         error: std::io::Error,
     },
+    /// The name service is set wrongly, or the system's cannot be told.
+    #[error("names cannot be resolved: {0}")]
+    NameService(String),
     /// The policy file has mistakes.
     #[error("the policy file {path} has mistakes:\n{errors}", path = .path.display())]
     Policy {
@@ -142,7 +192,11 @@ pub async fn start(
     shutdown: Shutdown,
 ) -> Result<Parts, StartError> {
     let policy = PolicyInUse::open(settings.policy).await?;
-    let routes = rpc::Rpc::new(policy.clone()).routes();
+    let names = match &settings.resolving {
+        Some(asked) => Some(name_service(asked, deps.clock.clone())?),
+        None => None,
+    };
+    let routes = rpc::Rpc::new(policy.clone(), names).routes();
     let identity: IdentityLayer<Principal> = IdentityLayer::new(deps.verifier, decode_principal);
     let mut tasks = Vec::new();
     if policy.path.is_some() {
@@ -155,6 +209,26 @@ pub async fn start(
         services: vec![rpc::SERVICE_NAME],
         tasks,
     })
+}
+
+fn name_service(asked: &AskedResolving, clock: Clock) -> Result<NameService, StartError> {
+    if asked.deadline.is_zero() || asked.deadline > LONGEST_RESOLVE {
+        let message = format!(
+            "validation.resolve-deadline is more than zero and at most {}s",
+            LONGEST_RESOLVE.as_secs()
+        );
+        return Err(StartError::NameService(message));
+    }
+    let name_servers: Result<Vec<_>, String> = asked
+        .name_servers
+        .iter()
+        .map(|text| Resolving::name_server(text))
+        .collect();
+    let resolving = Resolving {
+        name_servers: name_servers.map_err(StartError::NameService)?,
+        deadline: asked.deadline,
+    };
+    NameService::new(&resolving, clock).map_err(StartError::NameService)
 }
 
 /// Takes a changed policy file over; one with mistakes is logged, and the policy in use stays.

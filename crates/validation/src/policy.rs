@@ -6,15 +6,30 @@
 //! are all reported at once, each with its line; numbers of entries never exceed what the grammar reads.
 //! Failure: [`PolicyErrors`]; nothing of a policy with a mistake is used, and the policy before stays.
 
+mod deny;
 mod read;
 
 use std::fmt;
 
-use domain::net::set::{Family, Run, runs};
+use std::net::IpAddr;
+
+use domain::id::ProductId;
+use domain::net::set::{self, Family, Run, runs};
 use domain::net::{IpNet, Service};
 
 /// The built-in policy, as a documented file.
 pub const DEFAULT_POLICY: &str = include_str!("policy/default.toml");
+
+pub use deny::{Deny, DenyTo};
+
+/// How many rules a kind of device takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// What people call it.
+    pub name: String,
+    /// Rules that it takes for one request.
+    pub rules: u64,
+}
 
 /// What this house opens, and how widely.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,12 +54,18 @@ pub struct Policy {
     pub proxy_networks: Vec<Run>,
     /// Egress addresses that many customers of a provider share.
     pub shared_networks: Vec<Run>,
+    /// Networks of the hosted servers; empty: not known.
+    pub hosted_networks: Vec<Run>,
+    /// A server that is not on file stops the request, instead of being pointed out.
+    pub unknown_is_error: bool,
     /// More ports than this in one service are pointed out.
     pub wide_ports: u32,
     /// Services that are never opened.
     pub forbidden: Vec<Service>,
     /// Services that are pointed out.
     pub sensitive: Vec<Service>,
+    /// Usual services of products, beside those of the catalogue.
+    pub product_services: Vec<(ProductId, Vec<Service>)>,
     /// The shortest access, in seconds.
     pub shortest_seconds: u64,
     /// The longest temporary access, in days.
@@ -53,6 +74,10 @@ pub struct Policy {
     pub furthest_start_days: u32,
     /// Device rules above which a request is pointed out.
     pub rule_quota: u64,
+    /// Kinds of devices with the rules that they take.
+    pub devices: Vec<Device>,
+    /// What is never opened, in the order of the file.
+    pub deny: Vec<Deny>,
 }
 
 impl Policy {
@@ -68,6 +93,22 @@ impl Policy {
     /// [`PolicyErrors`] with every mistake and its line.
     pub fn from_toml(text: &str) -> Result<Self, PolicyErrors> {
         read::over(Self::built_in(), text)
+    }
+
+    /// The usual services of a product by this policy; empty: it says nothing.
+    #[must_use]
+    pub fn services_of(&self, product: &ProductId) -> &[Service] {
+        self.product_services
+            .iter()
+            .find(|(id, _)| id == product)
+            .map_or(&[], |(_, services)| services.as_slice())
+    }
+
+    /// Whether an address lies in the hosted networks; `None` when those are not known.
+    #[must_use]
+    pub fn is_hosted(&self, address: IpAddr) -> Option<bool> {
+        (!self.hosted_networks.is_empty())
+            .then(|| set::runs_cover(&self.hosted_networks, Run::of(set::host(address))))
     }
 
     /// The shortest accepted prefix of a family, and the shortest one without a warning.

@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 
 use domain::access::{Action, Principal, authorize_role};
-use domain::net::{MAX_ENTRIES, MAX_TEXT_BYTES, set};
+use domain::net::{Destination, Hostname, MAX_ENTRIES, MAX_TEXT_BYTES, read_destinations, set};
 use domain::refusal::Kind;
 use proto::convert;
 use proto::error::{Failure, Violation};
@@ -22,14 +22,17 @@ use tonic::{Request, Response, Status, service::Routes};
 use crate::PolicyInUse;
 use crate::classify::{AddressClass, classify_texts};
 use crate::judge::{Case, judge};
+use crate::names::{Answer, NameService};
 
 pub(crate) struct Rpc {
     policy: PolicyInUse,
+    /// `None`: names are not resolved.
+    names: Option<NameService>,
 }
 
 impl Rpc {
-    pub(crate) fn new(policy: PolicyInUse) -> Self {
-        Self { policy }
+    pub(crate) fn new(policy: PolicyInUse, names: Option<NameService>) -> Self {
+        Self { policy, names }
     }
 
     /// The service, not yet protected.
@@ -45,7 +48,9 @@ impl ValidationService for Rpc {
         request: Request<wire::CheckRequest>,
     ) -> Result<Response<wire::CheckResponse>, Status> {
         authorize(&request, Action::ServiceValidate)?;
-        let response = check(&self.policy, request.into_inner()).map_err(|failure| *failure)?;
+        let message = request.into_inner();
+        let answers = self.look_up(&message).await;
+        let response = check(&self.policy, &answers, message).map_err(|failure| *failure)?;
         Ok(Response::new(response))
     }
 
@@ -71,6 +76,26 @@ impl ValidationService for Rpc {
     }
 }
 
+impl Rpc {
+    /// What the name service says of the names that a request leads to.
+    async fn look_up(&self, message: &wire::CheckRequest) -> Vec<(Hostname, Answer)> {
+        let (Some(names), Some(asked)) = (&self.names, &message.asked) else {
+            return Vec::new();
+        };
+        let (entries, _) = read_destinations("destinations", &asked.destinations);
+        let mut hosts: Vec<Hostname> = Vec::new();
+        for host in entries.iter().filter_map(|entry| entry.destination.host()) {
+            if !hosts.contains(host) {
+                hosts.push(host.clone());
+            }
+        }
+        if hosts.is_empty() {
+            return Vec::new();
+        }
+        names.look_up(hosts).await
+    }
+}
+
 fn authorize<T>(request: &Request<T>, action: Action) -> Result<(), Status> {
     let principal = request
         .extensions()
@@ -81,6 +106,7 @@ fn authorize<T>(request: &Request<T>, action: Action) -> Result<(), Status> {
 
 fn check(
     policy: &PolicyInUse,
+    answers: &[(Hostname, Answer)],
     message: wire::CheckRequest,
 ) -> Result<wire::CheckResponse, Box<Failure>> {
     let missing = |field: &str| vec![violation(field, "it is missing")];
@@ -116,6 +142,22 @@ fn check(
                 .ok_or_else(|| vec![violation("live_grants", "it is malformed")])
         })
         .collect();
+    let pinned: Result<Vec<_>, _> = message
+        .pinned
+        .iter()
+        .map(|read| {
+            convert::read_destination_from_wire(read)
+                .ok_or_else(|| vec![violation("pinned", "it is malformed")])
+        })
+        .collect();
+    let not_yours: Result<Vec<Destination>, _> = message
+        .not_yours
+        .iter()
+        .map(|text| {
+            text.parse()
+                .map_err(|_| vec![violation("not_yours", "it is malformed")])
+        })
+        .collect();
     let mut wrong = Vec::new();
     let mut take = |violations: &[Violation]| wrong.extend_from_slice(violations);
     for violations in [
@@ -125,14 +167,33 @@ fn check(
         servers.as_ref().err(),
         now.as_ref().err(),
         live.as_ref().err(),
+        pinned.as_ref().err(),
+        not_yours.as_ref().err(),
     ]
     .into_iter()
     .flatten()
     {
         take(violations);
     }
-    let (Ok(asked), Ok(institution), Ok(product), Ok(servers), Ok(now), Ok(live)) =
-        (asked, institution, product, servers, now, live)
+    let (
+        Ok(asked),
+        Ok(institution),
+        Ok(product),
+        Ok(servers),
+        Ok(now),
+        Ok(live),
+        Ok(pinned),
+        Ok(not_yours),
+    ) = (
+        asked,
+        institution,
+        product,
+        servers,
+        now,
+        live,
+        pinned,
+        not_yours,
+    )
     else {
         return Err(Box::new(Failure::fields(wrong)));
     };
@@ -144,6 +205,9 @@ fn check(
         now,
         live: &live,
         live_cut: message.live_grants_cut,
+        answers,
+        pinned: &pinned,
+        not_yours: &not_yours,
         // Advice only: an address that cannot be read gives none.
         client_address: message.client_address.parse::<IpAddr>().ok(),
     };

@@ -140,7 +140,9 @@ codes! {
     DstPrivateName = "DST_PRIVATE_NAME", Error;
     /// A host name without an address.
     DstNxdomain = "DST_NXDOMAIN", Error;
-    /// A host name that resolves outside the hosted networks.
+    /// A host name that could not be looked up.
+    DstUnresolved = "DST_UNRESOLVED", Warning;
+    /// A destination that lies, or leads, outside the hosted networks.
     DstOutside = "DST_OUTSIDE", Error;
     /// A host name that resolves partly outside the hosted networks.
     DstMixed = "DST_MIXED", Warning;
@@ -210,6 +212,8 @@ codes! {
     /// A product that does not run where the access leads.
     ProductDirection = "PRODUCT_DIRECTION", Warning;
 
+    /// Nothing of it is open yet.
+    RuleNew = "RULE_NEW", Info;
     /// Live grants already cover all of it.
     RuleRedundant = "RULE_REDUNDANT", Info;
     /// It covers narrower live grants.
@@ -222,6 +226,14 @@ codes! {
     RuleQuota = "RULE_QUOTA", Warning;
     /// Too much work to compare it with what is already open.
     RuleUndecided = "RULE_UNDECIDED", Info;
+}
+
+impl Code {
+    /// Where the gateway serves the page that explains this code: `/errors/SRC_PRIVATE`.
+    #[must_use]
+    pub fn page(self) -> String {
+        format!("/errors/{}", self.as_str())
+    }
 }
 
 /// The text is no code of a finding.

@@ -25,7 +25,7 @@ pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use meaning::source_findings;
 pub use registry::{Classification, classify, classify_network};
 pub use service::{PortRange, Protocol, Service, ServiceEntry, read_services};
-pub use source::{SourceEntry, read_sources};
+pub use source::{SourceEntry, read_sources, source_places};
 
 /// The most entries (sources, services or destinations) that one list of a request may hold.
 pub const MAX_ENTRIES: usize = 200;

@@ -8,6 +8,7 @@
 
 mod names;
 mod read;
+pub mod set;
 
 pub use read::{ServiceEntry, read_services};
 

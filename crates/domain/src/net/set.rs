@@ -269,6 +269,22 @@ pub fn subtract_runs(from: &[Run], removed: &[Run]) -> Vec<Run> {
     left
 }
 
+/// What two unions have in common. Both as [`runs`] makes them.
+#[must_use]
+pub fn intersect_runs(left: &[Run], right: &[Run]) -> Vec<Run> {
+    let mut common = Vec::new();
+    let (mut i, mut j) = (0, 0);
+    while let (Some(a), Some(b)) = (left.get(i), right.get(j)) {
+        common.extend(a.intersection(*b));
+        if (a.family, a.last) < (b.family, b.last) {
+            i += 1;
+        } else {
+            j += 1;
+        }
+    }
+    common
+}
+
 /// The network itself and every network that holds it, narrowest first, down to `/0`.
 #[must_use]
 pub fn ancestors(network: IpNet) -> Vec<IpNet> {

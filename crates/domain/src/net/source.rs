@@ -116,6 +116,16 @@ pub fn read_sources(list: &str, texts: &[String]) -> (Vec<SourceEntry>, Vec<Find
     (entries, findings)
 }
 
+/// Where the entries of a list of sources stand: the element and the span of each, readable or not, in order.
+#[must_use]
+pub fn source_places(texts: &[String]) -> Vec<(usize, Span)> {
+    split(texts, joins)
+        .pieces
+        .iter()
+        .map(|piece| (piece.index, piece.span()))
+        .collect()
+}
+
 fn too_many(list: &str, excess: Excess) -> Finding {
     let (field, message) = match excess {
         Excess::Text => (

@@ -131,6 +131,8 @@ impl World {
                     destination: format!("north-{number}.alma.example.net").parse().unwrap(),
                     server: Some(format!("north-{number}").parse().unwrap()),
                     cloud_team: None,
+                    addresses: vec!["198.51.100.7".parse().unwrap()],
+                    resolved_at: None,
                 })
                 .collect(),
             services: vec!["tcp/443".parse().unwrap()],

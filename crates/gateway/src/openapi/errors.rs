@@ -104,6 +104,7 @@ pub(super) fn examples(operations: &[Operation]) -> Map<String, Value> {
                     "severity": "error",
                     "span": {"start": 0, "end": 11},
                     "why": "Traffic from the internet never comes from it.",
+                    "page": "/errors/SRC_PRIVATE",
                 }])),
                 _ => None,
             };
@@ -174,6 +175,7 @@ pub(super) fn problem_schema() -> Value {
                         "suggestion": text("The text to put in its place, when there is exactly one."),
                         "alternatives": {"type": "array", "items": {"type": "string"}},
                         "why": text("Why it matters."),
+                        "page": {"type": "string", "format": "uri-reference", "description": "The page about the code."},
                     },
                 },
             },

@@ -199,6 +199,8 @@ async fn findings_and_violations_point_into_the_body_that_was_sent() {
                 why: "it never arrives".into(),
                 suggestion: None,
                 alternatives: vec!["9.9.9.9".into()],
+                page: "/errors/SRC_PRIVATE".into(),
+                evidence: None,
             }],
             total: 7,
         };
@@ -228,10 +230,15 @@ async fn findings_and_violations_point_into_the_body_that_was_sent() {
             "span": {"start": 0, "end": 11},
             "alternatives": ["9.9.9.9"],
             "why": "it never arrives",
+            "page": "/errors/SRC_PRIVATE",
         },
     ]);
     assert_eq!(answered.json["errors"], expected);
     assert_eq!(answered.json["findingsTotal"], 7);
+    let page = house
+        .ask(request("GET", "/errors/SRC_PRIVATE", &Value::Null))
+        .await;
+    assert!(page.text.starts_with("# SRC_PRIVATE\n"), "{}", page.text);
 }
 
 #[tokio::test]

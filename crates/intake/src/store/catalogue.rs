@@ -51,6 +51,19 @@ macro_rules! implement_catalogue {
                         .execute(&mut *self.inner)
                         .await?;
                     newer(format!("server/{institution}/{id}"), done.rows_affected())?;
+                    sqlx::query(sql!("forget_server_destinations"))
+                        .bind(institution)
+                        .bind(id)
+                        .execute(&mut *self.inner)
+                        .await?;
+                    for destination in stored.value.destinations() {
+                        sqlx::query(sql!("store_server_destination"))
+                            .bind(institution)
+                            .bind(id)
+                            .bind(destination)
+                            .execute(&mut *self.inner)
+                            .await?;
+                    }
                 }
                 for key in &changes.keys {
                     sqlx::query(sql!("store_key"))

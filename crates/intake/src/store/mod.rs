@@ -280,6 +280,13 @@ pub(crate) trait Store: Send + Sync + 'static {
         id: &ServerId,
     ) -> Result<Option<Versioned<Server>>, StoreError>;
 
+    /// Whether `destination` names a server of an institution other than this one.
+    async fn is_of_others(
+        &self,
+        institution: &InstitutionId,
+        destination: &Destination,
+    ) -> Result<bool, StoreError>;
+
     /// Every team that a product or server names.
     async fn teams(&self) -> Result<Vec<TeamId>, StoreError>;
 

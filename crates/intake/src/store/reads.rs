@@ -415,6 +415,19 @@ macro_rules! implement_store {
                 record.map(|record| record.read("servers")).transpose()
             }
 
+            async fn is_of_others(
+                &self,
+                institution: &InstitutionId,
+                destination: &Destination,
+            ) -> Result<bool, StoreError> {
+                let found: Option<String> = sqlx::query_scalar(sql!("server_of_others"))
+                    .bind(destination.to_string())
+                    .bind(institution.as_str())
+                    .fetch_optional(self.readers())
+                    .await?;
+                Ok(found.is_some())
+            }
+
             async fn teams(&self) -> Result<Vec<TeamId>, StoreError> {
                 let teams: Vec<String> = sqlx::query_scalar(sql!("teams"))
                     .fetch_all(self.readers())

@@ -23,6 +23,9 @@ use crate::{
 /// The most entries of one call.
 const MAX_ENTRIES: usize = 200;
 
+/// The most text of one call, in bytes.
+const MAX_CALL_BYTES: usize = 64 * 1024;
+
 /// Largest input that is read, in bytes.
 const MAX_INPUT_BYTES: u64 = 1024 * 1024;
 
@@ -52,10 +55,8 @@ pub async fn check(context: &Context, args: CheckArgs) -> Result<(), Trouble> {
         args.addresses
     };
     let mut found: Vec<AddressClass> = Vec::new();
-    for addresses in addresses.chunks(MAX_ENTRIES) {
-        let request = ClassifyAddressesRequest {
-            addresses: addresses.to_vec(),
-        };
+    for addresses in in_calls(addresses) {
+        let request = ClassifyAddressesRequest { addresses };
         let answer = context
             .session
             .validation()
@@ -95,6 +96,33 @@ pub async fn check(context: &Context, args: CheckArgs) -> Result<(), Trouble> {
         )));
     }
     Ok(())
+}
+
+/// Splits what is asked into calls that the service answers whole: a line may hold several entries.
+fn in_calls(addresses: Vec<String>) -> Vec<Vec<String>> {
+    let mut calls: Vec<Vec<String>> = Vec::new();
+    let (mut entries, mut bytes) = (0, 0);
+    for line in addresses {
+        // At most as many entries as there are separated words.
+        let words = line
+            .split([',', ';', ' ', '\t'])
+            .filter(|word| !word.is_empty())
+            .count();
+        match calls.last_mut() {
+            Some(call)
+                if entries + words <= MAX_ENTRIES && bytes + line.len() <= MAX_CALL_BYTES =>
+            {
+                entries += words;
+                bytes += line.len();
+                call.push(line);
+            }
+            _ => {
+                (entries, bytes) = (words, line.len());
+                calls.push(vec![line]);
+            }
+        }
+    }
+    calls
 }
 
 fn index_of(field: &str) -> usize {
@@ -137,4 +165,19 @@ pub async fn whoami(context: &Context) -> Result<(), Trouble> {
         .await?
         .into_inner();
     show::one(context.format, &answer, context.now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lists_go_in_calls_that_are_answered_whole() {
+        let lines: Vec<String> = (0..150).map(|n| format!("9.9.9.{n}, 1.1.1.{n}")).collect();
+        let calls = in_calls(lines.clone());
+        assert_eq!(calls.len(), 2);
+        assert_eq!(calls[0].len(), MAX_ENTRIES / 2);
+        assert_eq!(calls.concat(), lines);
+        assert_eq!(in_calls(vec!["9.9.9.9".to_owned(); 3]).len(), 1);
+    }
 }

@@ -7,7 +7,7 @@
 
 use std::fmt::Write as _;
 
-use domain::finding::{Finding, Severity, Span};
+use domain::finding::{Evidence, Finding, Severity, Span};
 use proto::types::v1::Asked;
 
 use crate::out::{self, Ink};
@@ -62,7 +62,44 @@ fn block(finding: &Finding, asked: Option<&Asked>, terminal: bool) -> String {
             out::clean(&finding.alternatives.join(", "))
         );
     }
+    if let Some(evidence) = &finding.evidence {
+        rests_on(&mut text, evidence);
+    }
+    let _ = write!(
+        text,
+        "\n  {}",
+        out::ink(terminal, Ink::Dim, format!("more: {}", finding.code.page()))
+    );
     text
+}
+
+/// The packet that proves a finding about other rules, and what is left.
+fn rests_on(text: &mut String, evidence: &Evidence) {
+    let packet = &evidence.witness;
+    let _ = write!(
+        text,
+        "\n  for example: {} to {} on {} at {}",
+        packet.source,
+        out::clean(&packet.destination),
+        out::clean(&packet.service),
+        packet.at
+    );
+    for part in &evidence.remainder {
+        let until = part
+            .until
+            .map_or_else(String::new, |until| format!(" until {until}"));
+        let _ = write!(
+            text,
+            "\n  left: {} to {} on {} from {}{until}",
+            out::clean(&part.sources.join(", ")),
+            out::clean(&part.destination),
+            out::clean(&part.services.join(", ")),
+            part.from
+        );
+    }
+    if evidence.remainder_cut {
+        text.push_str("\n  left: more than is listed here");
+    }
 }
 
 /// The line that holds the span, and a line that underlines it.

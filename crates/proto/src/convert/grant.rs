@@ -26,9 +26,19 @@ pub struct LiveGrant {
     pub expires_at: Option<Instant>,
 }
 
+fn addresses_of(grant: &Grant) -> Vec<String> {
+    grant
+        .rule
+        .addresses
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+}
+
 /// A live grant as validation gets it.
 pub fn live_grant_to_wire(grant: &Grant) -> wire::Grant {
     wire::Grant {
+        addresses: addresses_of(grant),
         id: grant.id.to_string(),
         sources: grant.rule.sources.iter().map(ToString::to_string).collect(),
         destination: grant.rule.destination.to_string(),
@@ -67,6 +77,11 @@ pub fn live_grant_from_wire(message: &wire::Grant) -> Option<LiveGrant> {
             server: (!message.server.is_empty())
                 .then(|| message.server.parse().ok())
                 .flatten(),
+            addresses: message
+                .addresses
+                .iter()
+                .map(|text| text.parse().ok())
+                .collect::<Option<_>>()?,
             services: message
                 .services
                 .iter()
@@ -110,6 +125,7 @@ fn reason_to_wire(reason: Option<EndReason>) -> wire::EndReason {
 pub fn grant_to_wire(grant: &Grant, caller: &Principal, now: Instant) -> wire::Grant {
     let (waiting_on, next_step) = next_step::of_grant(grant);
     wire::Grant {
+        addresses: addresses_of(grant),
         id: grant.id.to_string(),
         institution: grant.institution.to_string(),
         etag: etag(grant.version),

@@ -18,8 +18,8 @@ pub use grant::{
     LiveGrant, grant_state_from_wire, grant_to_wire, live_grant_from_wire, live_grant_to_wire,
 };
 pub use request::{
-    asked_from_wire, asked_to_wire, reading_from_wire, reading_to_wire, request_to_wire,
-    state_from_wire,
+    asked_from_wire, asked_to_wire, read_destination_from_wire, read_destination_to_wire,
+    reading_from_wire, reading_to_wire, request_to_wire, state_from_wire,
 };
 
 use domain::{access::Actor, next_step::WaitingOn, time::Instant};

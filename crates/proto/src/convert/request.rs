@@ -214,19 +214,7 @@ pub fn reading_to_wire(reading: &Reading, zone: &Zone) -> wire::Reading {
         destinations: reading
             .destinations
             .iter()
-            .map(|read| wire::ReadDestination {
-                destination: read.destination.to_string(),
-                server: read
-                    .server
-                    .as_ref()
-                    .map(ToString::to_string)
-                    .unwrap_or_default(),
-                cloud_team: read
-                    .cloud_team
-                    .as_ref()
-                    .map(ToString::to_string)
-                    .unwrap_or_default(),
-            })
+            .map(read_destination_to_wire)
             .collect(),
         services: reading.services.iter().map(ToString::to_string).collect(),
         validity_in_words: reading.validity.in_words(zone),
@@ -255,17 +243,7 @@ pub fn reading_from_wire(message: &wire::Reading) -> Option<Reading> {
     let destinations = message
         .destinations
         .iter()
-        .map(|read| {
-            Some(ReadDestination {
-                destination: read.destination.parse().ok()?,
-                server: optional(&read.server)
-                    .map(|id| id.parse().ok())
-                    .unwrap_or(None),
-                cloud_team: optional(&read.cloud_team)
-                    .map(|id| id.parse().ok())
-                    .unwrap_or(None),
-            })
-        })
+        .map(read_destination_from_wire)
         .collect::<Option<_>>()?;
     let services = message
         .services
@@ -278,6 +256,48 @@ pub fn reading_from_wire(message: &wire::Reading) -> Option<Reading> {
         destinations,
         services,
         validity,
+    })
+}
+
+/// A destination as it was read, as a message.
+pub fn read_destination_to_wire(read: &ReadDestination) -> wire::ReadDestination {
+    wire::ReadDestination {
+        destination: read.destination.to_string(),
+        server: read
+            .server
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        cloud_team: read
+            .cloud_team
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        addresses: read.addresses.iter().map(ToString::to_string).collect(),
+        resolve_time: read.resolved_at.map(instant_to_wire),
+    }
+}
+
+/// A destination as it was read, of a message; `None` when any part is malformed.
+pub fn read_destination_from_wire(read: &wire::ReadDestination) -> Option<ReadDestination> {
+    let optional = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    Some(ReadDestination {
+        destination: read.destination.parse().ok()?,
+        server: optional(&read.server)
+            .map(|id| id.parse().ok())
+            .unwrap_or(None),
+        cloud_team: optional(&read.cloud_team)
+            .map(|id| id.parse().ok())
+            .unwrap_or(None),
+        addresses: read
+            .addresses
+            .iter()
+            .map(|text| text.parse().ok())
+            .collect::<Option<_>>()?,
+        resolved_at: match &read.resolve_time {
+            Some(time) => Some(instant_from_wire(time)?),
+            None => None,
+        },
     })
 }
 

@@ -1,4 +1,4 @@
-//! Destinations against the institution's own servers.
+//! Destinations against the institution's own servers, and against where they lead.
 //!
 //! Owner: `validation::judge`. Intake hands in the institution's own servers and no others, so nothing here
 //! can tell about another institution's (I5): what is not among them is unknown, whoever it belongs to.
@@ -8,12 +8,13 @@
 use std::net::IpAddr;
 
 use domain::catalogue::Server;
-use domain::finding::{Code, FieldPath, Finding};
+use domain::finding::{Code, FieldPath, Finding, Severity, settle};
 use domain::net::set::Family;
-use domain::net::{Destination, DestinationEntry, classify, read_destinations};
+use domain::net::{Destination, DestinationEntry, read_destinations};
 use domain::request::{Direction, ReadDestination, ReadSource};
 
 use super::Case;
+use super::leads::{lead, unusable};
 use crate::policy::Policy;
 
 const LIST: &str = "destinations";
@@ -28,8 +29,22 @@ pub(super) fn judge(
     sources: &[ReadSource],
     findings: &mut Vec<Finding>,
 ) -> Vec<ReadDestination> {
-    let (entries, read) = read_destinations(LIST, &case.asked.destinations);
-    findings.extend(read);
+    let texts = &case.asked.destinations;
+    let (kept, found) = weigh(policy, case, sources, texts);
+    findings.extend(settle(LIST, texts, found, |texts| {
+        weigh(policy, case, sources, texts).1
+    }));
+    kept
+}
+
+/// The destinations of a list, each once, and everything there is to say about them.
+fn weigh(
+    policy: &Policy,
+    case: &Case<'_>,
+    sources: &[ReadSource],
+    texts: &[String],
+) -> (Vec<ReadDestination>, Vec<Finding>) {
+    let (entries, mut findings) = read_destinations(LIST, texts);
     if entries.len() > policy.max_destinations {
         findings.push(Finding::new(
             Code::DstTooMany,
@@ -63,29 +78,28 @@ pub(super) fn judge(
             .find(|server| server.is_named_by(&entry.destination));
         match server {
             Some(server) => findings.extend(known(case, entry, server)),
+            None if case.not_yours.contains(&entry.destination) => findings.push(of(
+                Code::DstNotPermitted,
+                format!("`{}` is not a server of your institution.", entry.raw),
+                "Access to a server is asked for by the institution whose server it is; check the name.",
+            )),
             None if case.asked.direction == Direction::ToHosted => {
-                findings.push(unknown(case, entry))
+                findings.push(unknown(policy, case, entry));
             }
             None => {}
         }
-        findings.extend(family(entry, server, sources));
+        let lead = lead(policy, case, entry, server);
+        findings.extend(lead.finding);
+        findings.extend(family(entry, server, &lead.addresses, sources));
         kept.push(ReadDestination {
             destination: entry.destination.clone(),
             server: server.map(|server| server.id.clone()),
             cloud_team: server.and_then(|server| server.cloud_team.clone()),
+            addresses: lead.addresses,
+            resolved_at: lead.resolved_at,
         });
     }
-    kept
-}
-
-/// Private addresses may be real on the hosted side; these never are.
-fn unusable(address: IpAddr) -> Option<&'static str> {
-    match classify(address).code? {
-        Code::SrcLocal => Some("an address that never leaves its own computer or cable"),
-        Code::SrcMulticastReserved => Some("a multicast, broadcast or reserved address"),
-        _ if address.is_unspecified() => Some("the empty address"),
-        _ => None,
-    }
+    (kept, findings)
 }
 
 fn known(case: &Case<'_>, entry: &DestinationEntry, server: &Server) -> Option<Finding> {
@@ -104,7 +118,7 @@ fn known(case: &Case<'_>, entry: &DestinationEntry, server: &Server) -> Option<F
     })
 }
 
-fn unknown(case: &Case<'_>, entry: &DestinationEntry) -> Finding {
+fn unknown(policy: &Policy, case: &Case<'_>, entry: &DestinationEntry) -> Finding {
     let (message, why) = if case.servers.is_empty() {
         (
             format!(
@@ -122,9 +136,14 @@ fn unknown(case: &Case<'_>, entry: &DestinationEntry) -> Finding {
             "A misspelt server would get the access; the analyst checks by hand that it is yours.",
         )
     };
-    Finding::new(Code::DstUnknown, entry.field.clone(), message, why)
+    let mut finding = Finding::new(Code::DstUnknown, entry.field.clone(), message, why)
         .at(entry.span)
-        .offer(near_names(case.servers, &entry.destination))
+        .offer(near_names(case.servers, &entry.destination));
+    // An institution without any server on file could ask for nothing at all.
+    if policy.unknown_is_error && !case.servers.is_empty() {
+        finding.severity = Severity::Error;
+    }
+    finding
 }
 
 fn near_names(servers: &[Server], destination: &Destination) -> Vec<String> {
@@ -176,10 +195,14 @@ fn distance_up_to_2(left: &str, right: &str) -> Option<usize> {
 fn family(
     entry: &DestinationEntry,
     server: Option<&Server>,
+    resolved: &[IpAddr],
     sources: &[ReadSource],
 ) -> Option<Finding> {
     let has = |family: Family| match &entry.destination {
         Destination::Address(address) => Family::of(*address) == family,
+        Destination::Host(_) if !resolved.is_empty() => resolved
+            .iter()
+            .any(|address| Family::of(*address) == family),
         Destination::Host(_) => server.is_none_or(|server| {
             server.addresses.is_empty()
                 || server
@@ -216,7 +239,7 @@ fn family(
     )
     .at(entry.span);
     if !all {
-        finding.severity = domain::finding::Severity::Warning;
+        finding.severity = Severity::Warning;
     }
     Some(finding)
 }

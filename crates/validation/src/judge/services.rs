@@ -4,7 +4,7 @@
 //! nothing else is; at most 200 entries are compared with each other and with the short lists of the policy.
 //! Nothing fails.
 
-use domain::finding::{Code, FieldPath, Finding};
+use domain::finding::{Code, FieldPath, Finding, settle};
 use domain::net::{Service, ServiceEntry, read_services};
 
 use super::Case;
@@ -13,8 +13,17 @@ use crate::policy::Policy;
 const LIST: &str = "services";
 
 pub(super) fn judge(policy: &Policy, case: &Case<'_>, findings: &mut Vec<Finding>) -> Vec<Service> {
-    let (entries, read) = read_services(LIST, &case.asked.services);
-    findings.extend(read);
+    let texts = &case.asked.services;
+    let (kept, found) = weigh(policy, case, texts);
+    findings.extend(settle(LIST, texts, found, |texts| {
+        weigh(policy, case, texts).1
+    }));
+    kept
+}
+
+/// The services of a list, less repetitions, and everything there is to say about them.
+fn weigh(policy: &Policy, case: &Case<'_>, texts: &[String]) -> (Vec<Service>, Vec<Finding>) {
+    let (entries, mut findings) = read_services(LIST, texts);
     if entries.len() > policy.max_services {
         findings.push(Finding::new(
             Code::PortTooMany,
@@ -43,10 +52,10 @@ pub(super) fn judge(policy: &Policy, case: &Case<'_>, findings: &mut Vec<Finding
             continue;
         }
         findings.extend(by_policy(policy, entry));
-        findings.extend(by_product(case, entry));
+        findings.extend(by_product(policy, case, entry));
         kept.push(entry.service);
     }
-    kept
+    (kept, findings)
 }
 
 /// An entry that opens all that this one opens; of equals, the first one holds the others.
@@ -99,15 +108,17 @@ fn by_policy(policy: &Policy, entry: &ServiceEntry) -> Vec<Finding> {
     findings
 }
 
-fn by_product(case: &Case<'_>, entry: &ServiceEntry) -> Option<Finding> {
-    let product = case
-        .product
-        .filter(|product| !product.services.is_empty())?;
-    let usual = product
-        .services
-        .iter()
-        .any(|service| service.contains(entry.service));
-    (!usual).then(|| {
+fn by_product(policy: &Policy, case: &Case<'_>, entry: &ServiceEntry) -> Option<Finding> {
+    let product = case.product?;
+    let usual = || {
+        product
+            .services
+            .iter()
+            .chain(policy.services_of(&product.id))
+    };
+    let unusual =
+        usual().next().is_some() && !usual().any(|service| service.contains(entry.service));
+    unusual.then(|| {
         Finding::new(
             Code::PortUnusual,
             entry.field.clone(),
@@ -118,13 +129,6 @@ fn by_product(case: &Case<'_>, entry: &ServiceEntry) -> Option<Finding> {
             "It may well be right; the analyst may ask what listens there.",
         )
         .at(entry.span)
-        .offer(
-            product
-                .services
-                .iter()
-                .take(8)
-                .map(ToString::to_string)
-                .collect(),
-        )
+        .offer(usual().take(8).map(ToString::to_string).collect())
     })
 }

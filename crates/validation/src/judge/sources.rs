@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use domain::finding::{Code, FieldPath, Finding};
+use domain::finding::{Code, FieldPath, Finding, any_error, settle};
 use domain::net::set::{self, Family, Run};
 use domain::net::{SourceEntry, classify, read_sources, source_findings};
 use domain::request::{Direction, ReadSource};
@@ -23,10 +23,9 @@ pub(super) fn judge(
     case: &Case<'_>,
     findings: &mut Vec<Finding>,
 ) -> Vec<ReadSource> {
-    let (entries, read) = read_sources(LIST, &case.asked.sources);
-    findings.extend(read);
-    let meaning = source_findings(LIST, &entries);
-    let repeated: HashSet<(&FieldPath, u32)> = meaning
+    let texts = &case.asked.sources;
+    let (entries, found) = weigh(policy, case, texts);
+    let repeated: HashSet<(&FieldPath, u32)> = found
         .iter()
         .filter(|finding| matches!(finding.code, Code::SrcDuplicate | Code::SrcCovered))
         .filter_map(|finding| Some((&finding.field, finding.span?.start)))
@@ -40,8 +39,39 @@ pub(super) fn judge(
         })
         .collect();
     drop(repeated);
-    findings.extend(meaning);
+    findings.extend(settle(LIST, texts, found, |texts| {
+        weigh(policy, case, texts).1
+    }));
+    findings.extend(requester(case, &entries));
+    kept
+}
 
+/// Everything there is to say about the sources of a list, as it stands.
+fn weigh(policy: &Policy, case: &Case<'_>, texts: &[String]) -> (Vec<SourceEntry>, Vec<Finding>) {
+    let (entries, mut findings) = read_sources(LIST, texts);
+    let to_hosted = case.asked.direction == Direction::ToHosted;
+    let mut refused: HashSet<usize> = HashSet::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let before = findings.len();
+        by_policy(policy, to_hosted, entry, &mut findings);
+        if any_error(findings.get(before..).unwrap_or_default()) {
+            refused.insert(index);
+        }
+    }
+    if refused.is_empty() {
+        findings.extend(source_findings(LIST, &entries));
+    } else {
+        // What lies inside a network that will not be accepted is no repetition of it.
+        let mut others = Vec::with_capacity(entries.len());
+        for (index, entry) in entries.iter().enumerate() {
+            if refused.contains(&index) {
+                findings.extend(source_findings(LIST, std::slice::from_ref(entry)));
+            } else {
+                others.push(entry.clone());
+            }
+        }
+        findings.extend(source_findings(LIST, &others));
+    }
     if entries.len() > policy.max_sources {
         findings.push(Finding::new(
             Code::SrcTooMany,
@@ -54,18 +84,7 @@ pub(super) fn judge(
             "So many single rules are hard to review; give networks, or split the request.",
         ));
     }
-    for entry in &entries {
-        by_policy(
-            policy,
-            case.asked.direction == Direction::ToHosted,
-            entry,
-            findings,
-        );
-    }
-    if let Some(finding) = requester(case, &entries) {
-        findings.push(finding);
-    }
-    kept
+    (entries, findings)
 }
 
 /// Reads sources and says of each one by itself what a request would be told; repetitions are not looked for.
@@ -74,6 +93,14 @@ pub(crate) fn each_alone(
     list: &str,
     texts: &[String],
 ) -> (Vec<SourceEntry>, Vec<Finding>) {
+    let (entries, findings) = weigh_alone(policy, list, texts);
+    let findings = settle(list, texts, findings, |texts| {
+        weigh_alone(policy, list, texts).1
+    });
+    (entries, findings)
+}
+
+fn weigh_alone(policy: &Policy, list: &str, texts: &[String]) -> (Vec<SourceEntry>, Vec<Finding>) {
     let (entries, mut findings) = read_sources(list, texts);
     for entry in &entries {
         findings.extend(source_findings(list, std::slice::from_ref(entry)));

@@ -11,10 +11,16 @@ use domain::request::{AskedEnd, AskedValidity, Contact, Direction};
 use super::*;
 use std::net::IpAddr;
 
+mod pastes;
+mod table;
+
 use domain::catalogue::{Product, Server};
-use domain::request::Asked;
+use domain::net::{Destination, Hostname};
+use domain::request::{Asked, ReadDestination};
 use domain::time::{Instant, Zone};
 use proto::convert::LiveGrant;
+
+use crate::names::Answer;
 
 struct World {
     asked: Asked,
@@ -23,6 +29,10 @@ struct World {
     live: Vec<LiveGrant>,
     client: Option<IpAddr>,
     policy: Policy,
+    answers: Vec<(Hostname, Answer)>,
+    pinned: Vec<ReadDestination>,
+    not_yours: Vec<Destination>,
+    live_cut: bool,
 }
 
 fn now() -> Instant {
@@ -74,6 +84,10 @@ fn world() -> World {
         live: vec![],
         client: None,
         policy: Policy::built_in(),
+        answers: vec![],
+        pinned: vec![],
+        not_yours: vec![],
+        live_cut: false,
     }
 }
 
@@ -87,7 +101,10 @@ impl World {
             servers: &self.servers,
             now: now(),
             live: &self.live,
-            live_cut: false,
+            live_cut: self.live_cut,
+            answers: &self.answers,
+            pinned: &self.pinned,
+            not_yours: &self.not_yours,
             client_address: self.client,
         };
         judge(&self.policy, &case)
@@ -198,6 +215,11 @@ fn widths_and_networks_follow_the_policy() {
         ["SRC_WIDE"]
     );
     assert!(after(|w| w.asked.sources = vec!["9.9.9.0/24".into()]).is_empty());
+    assert_eq!(
+        after(|w| w.asked.sources = vec!["9.8.0.0/15, 9.9.9.9".into()]),
+        ["SRC_TOO_WIDE"],
+        "an address inside a network that is refused is not superfluous"
+    );
     assert_eq!(
         after(|w| w.asked.sources = vec!["0.0.0.0/0".into()]),
         ["SRC_ANY"]
@@ -337,6 +359,7 @@ fn live(sources: &[&str], services: &[&str], end: Option<&str>) -> LiveGrant {
             sources: sources.iter().map(|text| text.parse().unwrap()).collect(),
             destination: "198.41.0.4".parse().unwrap(),
             server: Some("alma-1".parse().unwrap()),
+            addresses: vec![],
             services: services.iter().map(|text| text.parse().unwrap()).collect(),
         },
         expires_at: end.map(|text| text.parse().unwrap()),
@@ -373,8 +396,12 @@ fn what_is_open_already_is_said_over_the_union() {
         (Code::RuleCorrelated, ["9.9.9.128/25".to_owned()].as_slice())
     );
 
-    world.live = vec![live(&["9.9.9.9/32"], &["tcp/443"], None)];
+    let narrower = live(&["9.9.9.9/32"], &["tcp/443"], Some("2026-12-01T00:00:00Z"));
+    world.live = vec![narrower];
     assert_eq!(world.codes(), ["RULE_GENERALISES", "RULE_CORRELATED"]);
+    // What outlives the request is not made superfluous by it.
+    world.live = vec![live(&["9.9.9.9/32"], &["tcp/443"], None)];
+    assert_eq!(world.codes(), ["RULE_CORRELATED"]);
 
     world.live = vec![live(
         &["9.9.9.0/24"],

@@ -1,22 +1,25 @@
-//! What overlaps, and what only looks as if it did.
+//! The answers about other rules against an enumeration of packets over a small universe.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-//! The union logic against an enumeration of packets over a small universe.
+
+mod others;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::LazyLock;
 
 use domain::grant::Rule;
-use domain::net::{Destination, IpNet};
-use domain::request::ReadSource;
-use domain::time::{End, Validity};
+use domain::net::{Destination, IpNet, PortRange, Protocol};
+use domain::time::Instant;
 use proptest::prelude::*;
+use proto::convert::LiveGrant;
 
 use super::*;
 
-const NOW: Instant = Instant::from_micros(1_000);
-/// Ports and addresses of the universe.
+const NOW: i64 = 1_000;
+/// Ports, addresses and instants of the universe.
 const PORTS: u16 = 6;
 const ADDRESSES: u8 = 8;
+const INSTANTS: i64 = 6;
 
 fn address(v4: bool, offset: u8) -> IpAddr {
     if v4 {
@@ -34,147 +37,216 @@ fn network() -> impl Strategy<Value = IpNet> {
     })
 }
 
+fn service_of(protocol: Protocol, first: u16, last: u16) -> Service {
+    Service::new(protocol, PortRange::new(first, last)).unwrap()
+}
+
 fn service() -> impl Strategy<Value = Service> {
     prop_oneof![
         9 => (any::<bool>(), 1..=PORTS, 0..PORTS).prop_map(|(tcp, first, more)| {
             let protocol = if tcp { Protocol::Tcp } else { Protocol::Udp };
-            Service::new(protocol, PortRange::new(first, (first + more).min(PORTS))).unwrap()
+            service_of(protocol, first, (first + more).min(PORTS))
         }),
         1 => Just(Service::ICMP),
     ]
 }
 
-fn destination() -> impl Strategy<Value = Destination> {
-    prop_oneof![Just("a.library.org"), Just("b.library.org")].prop_map(|name| name.parse().unwrap())
+fn name(second: bool) -> Destination {
+    static NAMES: LazyLock<[Destination; 2]> =
+        LazyLock::new(|| ["a.library.org", "b.library.org"].map(|name| name.parse().unwrap()));
+    NAMES[usize::from(second)].clone()
 }
 
-fn grant() -> impl Strategy<Value = LiveGrant> {
-    (
+/// An end within the universe, at its edge or beyond it; or none.
+fn end() -> impl Strategy<Value = Option<Instant>> {
+    prop::option::of((NOW - 2..NOW + INSTANTS + 2).prop_map(Instant::from_micros))
+}
+
+fn grants() -> impl Strategy<Value = Vec<LiveGrant>> {
+    let grant = (
         prop::collection::vec(network(), 1..4),
-        destination(),
+        any::<bool>(),
         prop::collection::vec(service(), 1..3),
-        prop::option::of(998i64..1_005),
-    )
-        .prop_map(|(sources, destination, services, end)| LiveGrant {
-            id: "0193aaaa-bbbb-7ccc-8ddd-eeeeffff0001".parse().unwrap(),
-            rule: Rule {
-                sources,
-                destination,
+        end(),
+    );
+    prop::collection::vec(grant, 0..6).prop_map(|grants| {
+        grants
+            .into_iter()
+            .enumerate()
+            .map(
+                |(number, (sources, second, services, expires_at))| LiveGrant {
+                    id: format!("0193aaaa-bbbb-7ccc-8ddd-eeeeffff{number:04}")
+                        .parse()
+                        .unwrap(),
+                    rule: Rule {
+                        sources,
+                        destination: name(second),
+                        server: None,
+                        addresses: Vec::new(),
+                        services,
+                    },
+                    expires_at,
+                },
+            )
+            .collect()
+    })
+}
+
+fn destinations() -> impl Strategy<Value = Vec<ReadDestination>> {
+    prop_oneof![Just(vec![false]), Just(vec![true]), Just(vec![false, true])].prop_map(|names| {
+        names
+            .into_iter()
+            .map(|second| ReadDestination {
+                destination: name(second),
                 server: None,
+                cloud_team: None,
+                addresses: Vec::new(),
+                resolved_at: None,
+            })
+            .collect()
+    })
+}
+
+/// What is asked: networks, destinations, services, from, until.
+#[derive(Clone, Debug)]
+struct Asked {
+    networks: Vec<IpNet>,
+    destinations: Vec<ReadDestination>,
+    services: Vec<Service>,
+    window: Window,
+}
+
+impl Asked {
+    fn wish(&self) -> Wish<'_> {
+        Wish {
+            sources: set::runs(&self.networks),
+            destinations: &self.destinations,
+            services: services::union(&self.services),
+            window: self.window,
+        }
+    }
+
+    fn has(&self, packet: &Packet) -> bool {
+        self.networks
+            .iter()
+            .any(|network| network.contains(&packet.source))
+            && self
+                .destinations
+                .iter()
+                .any(|asked| asked.destination == packet.destination)
+            && self
+                .services
+                .iter()
+                .any(|asked| asked.contains(packet.service))
+    }
+
+    fn lasts(&self, at: Instant) -> bool {
+        lasts(self.window, at)
+    }
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    (
+        prop::collection::vec(network(), 1..4),
+        destinations(),
+        prop::collection::vec(service(), 1..3),
+        0..3i64,
+        prop::option::of(1..INSTANTS),
+    )
+        .prop_map(|(networks, destinations, services, wait, length)| {
+            let from = NOW + wait;
+            Asked {
+                networks,
+                destinations,
                 services,
-            },
-            expires_at: end.map(Instant::from_micros),
+                window: Window {
+                    from: Instant::from_micros(from),
+                    until: length.map(|length| Instant::from_micros(from + length)),
+                },
+            }
         })
 }
 
-fn reading() -> impl Strategy<Value = Reading> {
-    (
-        prop::collection::vec(network(), 1..4),
-        prop::collection::vec(destination(), 1..3),
-        prop::collection::vec(service(), 1..3),
-    )
-        .prop_map(|(sources, destinations, services)| Reading {
-            sources: vec![ReadSource {
-                networks: sources,
-                label: None,
-            }],
-            destinations: destinations
-                .into_iter()
-                .map(|destination| ReadDestination {
-                    destination,
-                    server: None,
-                    cloud_team: None,
-                })
-                .collect(),
-            services,
-            validity: Validity {
-                start: None,
-                end: End::Permanent,
-            },
-        })
+/// A packet, whenever it is sent.
+#[derive(Clone, Debug)]
+struct Packet {
+    source: IpAddr,
+    destination: Destination,
+    service: Service,
 }
 
 /// Every packet of the universe: source, destination, service of one port.
-fn packets() -> Vec<(IpAddr, Destination, Service)> {
-    let mut packets = Vec::new();
-    let destinations: [Destination; 2] =
-        ["a.library.org", "b.library.org"].map(|name| name.parse().unwrap());
-    for source in [true, false]
+static PACKETS: LazyLock<Vec<Packet>> = LazyLock::new(|| {
+    let mut found = Vec::new();
+    let sources = [true, false]
         .into_iter()
-        .flat_map(|v4| (0..ADDRESSES).map(move |offset| address(v4, offset)))
-    {
-        for destination in &destinations {
-            for protocol in [Protocol::Tcp, Protocol::Udp] {
-                for port in 1..=PORTS {
-                    packets.push((
-                        source,
-                        destination.clone(),
-                        cell(protocol, port, port).unwrap(),
-                    ));
-                }
-            }
-            packets.push((source, destination.clone(), Service::ICMP));
+        .flat_map(|v4| (0..ADDRESSES).map(move |offset| address(v4, offset)));
+    for source in sources {
+        for second in [false, true] {
+            let ports = [Protocol::Tcp, Protocol::Udp]
+                .into_iter()
+                .flat_map(|protocol| (1..=PORTS).map(move |port| service_of(protocol, port, port)));
+            found.extend(ports.chain([Service::ICMP]).map(|service| Packet {
+                source,
+                destination: name(second),
+                service,
+            }));
         }
     }
-    packets
+    found
+});
+
+/// Every instant of the universe and one behind it.
+fn instants() -> impl Iterator<Item = Instant> {
+    (NOW..=NOW + INSTANTS + 3).map(Instant::from_micros)
 }
 
-/// The answer by enumeration.
-fn by_packets(reading: &Reading, live: &[LiveGrant]) -> Overlap {
-    let allowed_until = |packet: &(IpAddr, Destination, Service)| -> Option<i64> {
-        live.iter()
-            .filter(|grant| is_live(grant, NOW))
-            .filter(|grant| {
-                grant.rule.destination == packet.1
-                    && grant
-                        .rule
-                        .sources
-                        .iter()
-                        .any(|network| network.contains(&packet.0))
-                    && grant
-                        .rule
-                        .services
-                        .iter()
-                        .any(|service| service.contains(packet.2))
-            })
-            .map(|grant| grant.expires_at.map_or(i64::MAX, Instant::micros))
-            .max()
-    };
-    let asked: Vec<_> = packets()
-        .into_iter()
-        .filter(|(source, destination, service)| {
-            reading.has_source(*source)
-                && reading
-                    .destinations
-                    .iter()
-                    .any(|asked| asked.destination == *destination)
-                && reading
-                    .services
-                    .iter()
-                    .any(|asked| asked.contains(*service))
-        })
-        .collect();
-    let ends: Vec<Option<i64>> = asked.iter().map(allowed_until).collect();
-    if ends.iter().all(Option::is_none) {
-        return Overlap::New;
-    }
-    if ends.iter().all(Option::is_some) {
-        let until = ends
-            .into_iter()
-            .flatten()
-            .min()
-            .filter(|end| *end != i64::MAX)
-            .map(Instant::from_micros);
-        return Overlap::Covered { until };
-    }
-    let missing: Vec<IpNet> = asked
+fn opens(grant: &LiveGrant, packet: &Packet) -> bool {
+    grant.rule.destination == packet.destination
+        && grant
+            .rule
+            .sources
+            .iter()
+            .any(|network| network.contains(&packet.source))
+        && grant
+            .rule
+            .services
+            .iter()
+            .any(|service| service.contains(packet.service))
+}
+
+/// Until when a packet is open, by the union: microseconds, `i64::MAX` for ever, 0 for never.
+fn open_until(live: &[LiveGrant], packet: &Packet) -> i64 {
+    live.iter()
+        .filter(|grant| opens(grant, packet))
+        .map(|grant| grant.expires_at.map_or(i64::MAX, Instant::micros))
+        .max()
+        .unwrap_or(0)
+}
+
+/// The blocks that hold a packet at any instant.
+fn holding<'a>(blocks: &'a [Block], packet: &Packet) -> Vec<&'a Block> {
+    let source = set::Run::of(set::host(packet.source));
+    blocks
         .iter()
-        .zip(&ends)
-        .filter(|(_, end)| end.is_none())
-        .map(|((source, ..), _)| set::host(*source))
-        .collect();
-    Overlap::Partly {
-        remainder: set::runs(&missing),
+        .filter(|block| {
+            block.destination == packet.destination
+                && set::runs_cover(&block.sources, source)
+                && services::covers(&block.services, &[packet.service])
+        })
+        .collect()
+}
+
+fn lasts(window: Window, at: Instant) -> bool {
+    window.from <= at && window.until.is_none_or(|until| at < until)
+}
+
+fn first_packet(block: &Block) -> Packet {
+    let (source, service) = block.first_packet().unwrap();
+    Packet {
+        source: source.first(),
+        destination: block.destination.clone(),
+        service,
     }
 }
 
@@ -182,11 +254,61 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
-    fn the_union_verdict_agrees_with_every_packet(
-        reading in reading(),
-        live in prop::collection::vec(grant(), 0..6),
-    ) {
-        prop_assert_eq!(overlap(&reading, &live, NOW), by_packets(&reading, &live));
+    fn the_union_verdict_agrees_with_every_packet(asked in asked(), live in grants()) {
+        let wish = asked.wish();
+        let from = asked.window.from;
+        let wanted: Vec<(&Packet, i64)> = PACKETS
+            .iter()
+            .filter(|packet| asked.has(packet))
+            .map(|packet| (packet, open_until(&live, packet)))
+            .collect();
+        let open = |until: i64| until > from.micros();
+        let any = wanted.iter().any(|(_, until)| open(*until));
+        let all = wanted.iter().all(|(_, until)| open(*until));
+        let (grants, witness, remainder) = match overlap(&wish, &live) {
+            Overlap::New { witness } => {
+                prop_assert!(!any);
+                let packet = first_packet(&witness);
+                prop_assert!(asked.has(&packet) && !open(open_until(&live, &packet)));
+                return Ok(());
+            }
+            Overlap::Covered { until, grants, witness, remainder } => {
+                prop_assert!(all);
+                let first_end = wanted.iter().map(|(_, until)| *until).min().unwrap();
+                prop_assert_eq!(until.map_or(i64::MAX, Instant::micros), first_end);
+                (grants, witness, remainder)
+            }
+            Overlap::Partly { grants, witness, remainder } => {
+                prop_assert!(any && !all);
+                (grants, witness, remainder)
+            }
+            Overlap::Undecided => return Err(TestCaseError::fail("undecided")),
+        };
+        let packet = first_packet(&witness);
+        prop_assert!(asked.has(&packet) && open(open_until(&live, &packet)), "{:?}", packet);
+        // The remainder holds what is asked and not open, each packet at each instant once, and nothing else.
+        for packet in PACKETS.iter() {
+            let is_asked = asked.has(packet);
+            let until = if is_asked { open_until(&live, packet) } else { 0 };
+            // What holds it at all, whenever.
+            let blocks = holding(&remainder, packet);
+            for at in instants() {
+                let missing = is_asked && asked.lasts(at) && until <= at.micros();
+                let times = blocks.iter().filter(|block| lasts(block.window, at)).count();
+                prop_assert_eq!(times, usize::from(missing), "{:?} {:?}", packet, at);
+            }
+        }
+        // The grants that are named open as much as all of them do.
+        let named: Vec<LiveGrant> = live
+            .iter()
+            .filter(|grant| grants.contains(&grant.id))
+            .cloned()
+            .collect();
+        for (packet, until) in &wanted {
+            if open(*until) {
+                prop_assert_eq!(open_until(&named, packet), *until);
+            }
+        }
     }
 }
 
@@ -198,7 +320,7 @@ fn too_much_work_is_undecided_and_never_wrong() {
             .collect()
     };
     let services: Vec<Service> = (1..=50)
-        .filter_map(|port| cell(Protocol::Tcp, port * 2, port * 2))
+        .map(|port| service_of(Protocol::Tcp, port * 2, port * 2))
         .collect();
     let live: Vec<LiveGrant> = (0..200u8)
         .map(|third| LiveGrant {
@@ -207,26 +329,26 @@ fn too_much_work_is_undecided_and_never_wrong() {
                 sources: networks(third),
                 destination: "a.library.org".parse().unwrap(),
                 server: None,
+                addresses: Vec::new(),
                 services: services.clone(),
             },
             expires_at: None,
         })
         .collect();
-    let reading = Reading {
-        sources: vec![ReadSource {
-            networks: networks(7),
-            label: None,
-        }],
+    let asked = Asked {
+        networks: networks(7),
         destinations: vec![ReadDestination {
             destination: "a.library.org".parse().unwrap(),
             server: None,
             cloud_team: None,
+            addresses: Vec::new(),
+            resolved_at: None,
         }],
         services,
-        validity: Validity {
-            start: None,
-            end: End::Permanent,
+        window: Window {
+            from: Instant::from_micros(NOW),
+            until: None,
         },
     };
-    assert_eq!(overlap(&reading, &live, NOW), Overlap::Undecided);
+    assert_eq!(overlap(&asked.wish(), &live), Overlap::Undecided);
 }

@@ -1,12 +1,14 @@
 //! Reads a policy file over another policy.
 //!
-//! Owner: `validation::policy`. Walks the tables that [`KEYS`] knows; whatever else the file holds is a
-//! mistake. Networks and services are read by the grammar of `domain`, so the policy and the requests that it
+//! Owner: `validation::policy`. Walks the tables that [`KEYS`] knows, and the lists of `tables`; whatever else the
+//! file holds is a mistake. Networks and services are read by the grammar of `domain`, so the policy and the requests that it
 //! judges mean the same.
 //! Invariants: every mistake is reported with its line; nothing is used when there is one; bounded by
 //! `MAX_FILE_BYTES`. Nothing here panics.
 
-use domain::net::{IpNet, Service, read_services, read_sources};
+mod tables;
+mod values;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -30,7 +32,7 @@ const KEYS: &[(&str, &[&str])] = &[
             "shared_networks",
         ],
     ),
-    ("destinations", &["maximum"]),
+    ("destinations", &["maximum", "hosted_networks", "unknown"]),
     (
         "services",
         &["maximum", "wide_ports", "forbidden", "sensitive"],
@@ -59,13 +61,18 @@ pub(super) fn built_in() -> Policy {
         own_networks: Vec::new(),
         proxy_networks: Vec::new(),
         shared_networks: Vec::new(),
+        hosted_networks: Vec::new(),
+        unknown_is_error: true,
         wide_ports: 1,
         forbidden: Vec::new(),
         sensitive: Vec::new(),
+        product_services: Vec::new(),
         shortest_seconds: 60,
         longest_temporary_days: 1,
         furthest_start_days: 1,
         rule_quota: 1,
+        devices: Vec::new(),
+        deny: Vec::new(),
     };
     // Should the file ever fail to read, the narrowest policy judges: nothing wide slips through.
     over(nothing.clone(), DEFAULT_POLICY).unwrap_or(nothing)
@@ -114,6 +121,9 @@ impl Reader<'_> {
         for (name, value) in root.iter() {
             let section = name.get_ref().as_ref();
             let known = KEYS.iter().find(|(known, _)| *known == section);
+            if self.lists(section, value) {
+                continue;
+            }
             match (known, value.get_ref()) {
                 (Some((_, keys)), DeValue::Table(table)) => {
                     for (key, value) in table.iter() {
@@ -137,7 +147,11 @@ impl Reader<'_> {
                     format!("`{section}` is a table: write [{section}]"),
                 ),
                 (None, _) => {
-                    let known: Vec<&str> = KEYS.iter().map(|(known, _)| *known).collect();
+                    let known: Vec<&str> = KEYS
+                        .iter()
+                        .map(|(known, _)| *known)
+                        .chain(tables::NAMES)
+                        .collect();
                     let message = format!("`{section}` is unknown; there are {}", known.join(", "));
                     self.wrong(name.span().start, message);
                 }
@@ -176,6 +190,19 @@ impl Reader<'_> {
                     policy.max_destinations = n as usize
                 });
             }
+            ("destinations", "hosted_networks") => {
+                self.networks(value, |policy, found| {
+                    policy.hosted_networks = as_runs(&found);
+                });
+            }
+            ("destinations", "unknown") => match value.get_ref().as_str() {
+                Some("warning") => self.policy.unknown_is_error = false,
+                Some("error") => self.policy.unknown_is_error = true,
+                _ => self.wrong(
+                    value.span().start,
+                    "\"warning\" or \"error\" is expected".to_owned(),
+                ),
+            },
             ("services", "maximum") => {
                 self.number(value, entries, |policy, n| policy.max_services = n as usize)
             }
@@ -237,84 +264,6 @@ impl Reader<'_> {
             ),
         }
     }
-
-    fn number(
-        &mut self,
-        value: &Spanned<DeValue<'_>>,
-        range: std::ops::RangeInclusive<u64>,
-        set: impl FnOnce(&mut Policy, u64),
-    ) {
-        let number = match value.get_ref() {
-            DeValue::Integer(integer) => {
-                u64::from_str_radix(integer.as_str(), integer.radix()).ok()
-            }
-            _ => None,
-        };
-        match number.filter(|number| range.contains(number)) {
-            Some(number) => set(&mut self.policy, number),
-            None => {
-                let message = format!(
-                    "a whole number from {} to {} is expected",
-                    range.start(),
-                    range.end()
-                );
-                self.wrong(value.span().start, message);
-            }
-        }
-    }
-
-    fn texts(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<(usize, String)> {
-        let DeValue::Array(items) = value.get_ref() else {
-            self.wrong(
-                value.span().start,
-                "a list of texts in brackets is expected".to_owned(),
-            );
-            return Vec::new();
-        };
-        let mut found = Vec::with_capacity(items.len());
-        for item in items.iter() {
-            match item.get_ref().as_str() {
-                Some(text) => found.push((item.span().start, text.to_owned())),
-                None => self.wrong(item.span().start, "a text in quotes is expected".to_owned()),
-            }
-        }
-        found
-    }
-
-    fn networks(
-        &mut self,
-        value: &Spanned<DeValue<'_>>,
-        set: impl FnOnce(&mut Policy, Vec<IpNet>),
-    ) {
-        let mut networks = Vec::new();
-        for (at, text) in self.texts(value) {
-            let (entries, findings) = read_sources("networks", std::slice::from_ref(&text));
-            networks.extend(entries.into_iter().flat_map(|entry| entry.networks));
-            for finding in findings {
-                self.wrong(at, finding.message);
-            }
-        }
-        set(&mut self.policy, networks);
-    }
-
-    fn services(
-        &mut self,
-        value: &Spanned<DeValue<'_>>,
-        set: impl FnOnce(&mut Policy, Vec<Service>),
-    ) {
-        let mut services = Vec::new();
-        for (at, text) in self.texts(value) {
-            let (entries, findings) = read_services("services", std::slice::from_ref(&text));
-            services.extend(entries.into_iter().map(|entry| entry.service));
-            for finding in findings
-                .into_iter()
-                .filter(domain::finding::Finding::is_error)
-            {
-                self.wrong(at, finding.message);
-            }
-        }
-        set(&mut self.policy, services);
-    }
 }
 
 #[cfg(test)]
@@ -337,6 +286,57 @@ mod tests {
         for key in KEYS.iter().flat_map(|(_, keys)| *keys) {
             assert!(DEFAULT_POLICY.contains(&format!("\n{key} = ")), "{key}");
         }
+        for name in tables::NAMES {
+            assert!(DEFAULT_POLICY.contains(&format!("[{name}]")), "{name}");
+        }
+    }
+
+    /// What operators start from says the same as what is built in, and its examples work.
+    #[test]
+    fn the_example_of_the_deployment_is_the_documented_file() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/policy.toml");
+        let text = std::fs::read_to_string(path).unwrap();
+        assert!(
+            text == DEFAULT_POLICY,
+            "copy crates/validation/src/policy/default.toml to deploy/policy.toml"
+        );
+        let examples: String = text
+            .lines()
+            .map(|line| line.strip_prefix("#   ").unwrap_or(line))
+            // The table that an example stands above is opened before it.
+            .filter(|line| *line != "[product_services]")
+            .map(|line| {
+                if line.starts_with("alma = ") {
+                    format!("[product_services]\n{line}\n")
+                } else {
+                    format!("{line}\n")
+                }
+            })
+            .collect();
+        let policy = Policy::from_toml(&examples).unwrap();
+        assert_eq!(policy.services_of(&"alma".parse().unwrap()).len(), 2);
+        assert_eq!(policy.devices[0].rules, 60);
+        let deny = &policy.deny[0];
+        assert_eq!(deny.name, "no-databases");
+        for (destination, address, denied) in [
+            ("one.db.example.org", "9.9.9.9", true),
+            ("db.example.org", "9.9.9.9", false),
+            ("db.example.org", "198.51.100.9", true),
+        ] {
+            let destination = destination.parse().unwrap();
+            let addresses = [address.parse().unwrap()];
+            assert_eq!(deny.denies_destination(&destination, &addresses), denied);
+        }
+    }
+
+    #[test]
+    fn mistakes_in_lists_are_reported_with_their_lines() {
+        let text = "[[deny]]\nname = \"all\"\n[[deny]]\nreason = \"why\"\nservices = [\"443\"]\ncolour = 1\n\
+                    [[device]]\nname = \"a\"\n[product_services]\n\"A B\" = [\"tcp/443\"]\n\
+                    [destinations]\nunknown = \"maybe\"\nhosted_networks = [\"9.9.9.9/24\"]\n";
+        let errors = Policy::from_toml(text).unwrap_err();
+        let lines: Vec<usize> = errors.0.iter().map(|error| error.line).collect();
+        assert_eq!(lines, [1, 3, 5, 6, 7, 10, 12, 13], "{errors}");
     }
 
     #[test]

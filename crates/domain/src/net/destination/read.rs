@@ -179,6 +179,12 @@ fn not_public(text: &str, host: &str, field: &FieldPath) -> Option<Finding> {
         )
     } else if !host.contains('.') {
         format!("`{}` is a bare name without its domain.", shown(text))
+    } else if !private::is_known_ending(host) {
+        format!(
+            "`{}` ends in `.{}`, which does not exist on the public Internet.",
+            shown(text),
+            host.rsplit('.').next().unwrap_or(host)
+        )
     } else {
         return None;
     };

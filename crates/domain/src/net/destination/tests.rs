@@ -34,6 +34,11 @@ fn plain_destinations_are_read_without_a_word() {
         "alma.library.org",
         "xn--bcher-kva.org",
         "a-b.library.example",
+        "library.co.uk",
+        "alma.gov.il",
+        // The endings .рф and .中国.
+        "xn--80ak6aa92e.xn--p1ai",
+        "alma.xn--fiqs8s",
     ] {
         assert_eq!(read_one(text), (vec![text.to_owned()], vec![]), "{text}");
     }
@@ -67,6 +72,8 @@ fn every_slip_is_refused_with_its_correction() {
         ("router.home.arpa", "DST_PRIVATE_NAME"),
         ("localhost", "DST_PRIVATE_NAME"),
         ("server1", "DST_PRIVATE_NAME"),
+        ("alma.library.ogr", "DST_PRIVATE_NAME"),
+        ("alma.prod01", "DST_PRIVATE_NAME"),
         (
             "https://alma.library.org/x",
             "DST_NAME_SYNTAX -> alma.library.org",

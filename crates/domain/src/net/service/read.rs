@@ -196,7 +196,11 @@ fn read(text: &str) -> Outcome {
     match ports(text) {
         Ok(range) => refused(protocol_missing(text, range)),
         Err(PortProblem::Unreadable) => refused(unreadable(text)),
-        Err(PortProblem::Sloppy(range)) => refused(protocol_missing(text, range)),
+        Err(PortProblem::Sloppy(range)) => {
+            let mut problem = sloppy(text);
+            problem.alternatives = both_protocols(range);
+            refused(problem)
+        }
         Err(PortProblem::Bounds(range)) => {
             let mut problem = bounds(text);
             problem.alternatives = range.map(both_protocols).unwrap_or_default();
@@ -242,11 +246,7 @@ fn with_protocol(text: &str, protocol: Protocol, spec: &str) -> Outcome {
         Ok(range) => fine(service(range)),
         Err(PortProblem::Unreadable) => refused(unreadable(text)),
         Err(PortProblem::Sloppy(range)) => {
-            let mut problem = Problem::new(
-                Code::PortSyntax,
-                format!("`{text}` is not written as plain digits."),
-                "A leading zero or sign is read differently by different programs.",
-            );
+            let mut problem = sloppy(text);
             problem.suggestion = suggestion(range);
             refused(problem)
         }
@@ -339,6 +339,14 @@ fn protocol_missing(text: &str, range: PortRange) -> Problem {
     );
     problem.alternatives = both_protocols(range);
     problem
+}
+
+fn sloppy(text: &str) -> Problem {
+    Problem::new(
+        Code::PortSyntax,
+        format!("`{text}` is not written as plain digits."),
+        "A leading zero or sign is read differently by different programs.",
+    )
 }
 
 fn bounds(text: &str) -> Problem {

@@ -71,8 +71,8 @@ fn every_slip_is_refused_with_its_correction() {
     for (text, said) in [
         ("443", "PROTO_MISSING | tcp/443 | udp/443"),
         ("8000-8100", "PROTO_MISSING | tcp/8000-8100 | udp/8000-8100"),
-        ("0443", "PROTO_MISSING | tcp/443 | udp/443"),
-        ("+443", "PROTO_MISSING | tcp/443 | udp/443"),
+        ("0443", "PORT_SYNTAX | tcp/443 | udp/443"),
+        ("+443", "PORT_SYNTAX | tcp/443 | udp/443"),
         ("tcp/0443", "PORT_SYNTAX -> tcp/443"),
         ("tcp/+443", "PORT_SYNTAX -> tcp/443"),
         ("tcp 443", "PORT_SYNTAX -> tcp/443"),

@@ -94,6 +94,12 @@ proptest! {
         let (mine, theirs) = (enumerate(&left), enumerate(&right));
         let rest: BTreeSet<IpAddr> = mine.difference(&theirs).copied().collect();
         prop_assert_eq!(enumerate(&subtract(&left, &right)), rest);
+        let common: BTreeSet<IpAddr> = mine.intersection(&theirs).copied().collect();
+        let both: Vec<IpNet> = intersect_runs(&runs(&left), &runs(&right))
+            .into_iter()
+            .flat_map(Run::networks)
+            .collect();
+        prop_assert_eq!(enumerate(&both), common);
         prop_assert_eq!(overlap(&left, &right), mine.intersection(&theirs).next().is_some());
         prop_assert_eq!(covers(&left, &probe), probe.hosts_and_edges().iter().all(|address| mine.contains(address)));
     }

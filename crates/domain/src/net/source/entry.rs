@@ -145,7 +145,8 @@ pub(super) fn read(text: &str) -> Reading {
 fn settle(candidate: &str) -> Option<String> {
     let reading = read(candidate);
     if reading.networks.is_empty() {
-        reading.problem?.suggestion
+        // Taking words out is no reading of them.
+        reading.problem?.suggestion.filter(|text| !text.is_empty())
     } else {
         Some(joined(&reading.networks))
     }

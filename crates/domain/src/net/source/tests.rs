@@ -108,7 +108,7 @@ fn every_slip_is_refused_with_its_readings() {
         ("9.9.9.09", "SRC_LEADING_ZERO -> 9.9.9.9"),
         ("9.9.9.001", "SRC_LEADING_ZERO -> 9.9.9.1"),
         ("9.0.0.0/08", "SRC_LEADING_ZERO -> 9.0.0.0/8"),
-        ("9.9.9.0/+24", "SRC_LEADING_ZERO -> 9.9.9.0/24"),
+        ("9.9.9.0/+24", "SRC_SYNTAX -> 9.9.9.0/24"),
         ("9.9.9.0/030", "SRC_LEADING_ZERO | 9.9.9.0/30 | 9.9.9.0/24"),
         ("9.9.9.7/24", "SRC_HOST_BITS | 9.9.9.7 | 9.9.9.0/24"),
         (
@@ -166,8 +166,11 @@ fn a_sentence_is_one_finding_and_the_addresses_in_it_are_read() {
     let (networks, said) =
         read_one("Please open for us: 9.9.9.9 and the proxy 1.1.1.1 # Main library");
     assert_eq!(networks, "9.9.9.9, 1.1.1.1");
-    assert_eq!(said, ["SRC_SYNTAX", "SRC_SYNTAX"]);
-    assert_eq!(read_one("Hi all,\n9.9.9.9").1, ["SRC_SYNTAX"]);
+    assert_eq!(said, ["SRC_SYNTAX -> ", "SRC_SYNTAX -> "]);
+    assert_eq!(read_one("Hi all,\n9.9.9.9").1, ["SRC_SYNTAX -> "]);
+    assert_eq!(read_one("our week. IPv6: 9.9.9.9").1, ["SRC_SYNTAX -> "]);
+    // What could be a mistyped address is never taken out.
+    assert_eq!(read_one("gw9 and 9.9.9.9").1, ["SRC_SYNTAX"]);
     let text = "Please open for us: 9.9.9.9".to_owned();
     let (_, findings) = read_sources("sources", std::slice::from_ref(&text));
     assert_eq!(
@@ -257,6 +260,9 @@ proptest! {
         }
         for finding in &findings {
             if let Some(suggestion) = &finding.suggestion {
+                if suggestion.is_empty() {
+                    continue;
+                }
                 let (again, left) = read_sources("sources", std::slice::from_ref(suggestion));
                 prop_assert!(left.is_empty(), "{} -> {suggestion}: {left:?}", texts[0]);
                 prop_assert!(!again.is_empty());

@@ -76,7 +76,7 @@ impl Intake {
         }
         let (institution, asked) = (row.institution?, row.asked?);
         let around = self.surroundings(&institution, &asked).await?;
-        let verdict = self.judge(&asked, &around).await?;
+        let verdict = self.judge(&asked, &around, &[]).await?;
         verdict.accepted()?;
         if validate_only {
             return Ok(ImportOutcome::Acceptable(verdict.findings));

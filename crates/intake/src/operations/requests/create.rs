@@ -122,7 +122,7 @@ impl Intake {
         let verdict = if new.draft && !new.validate_only {
             None
         } else {
-            Some(self.judge(&new.asked, &around).await?)
+            Some(self.judge(&new.asked, &around, &[]).await?)
         };
         match verdict {
             Some(verdict) if new.validate_only => Ok(Created::Judged {

@@ -121,7 +121,7 @@ impl Intake {
         let around = self
             .surroundings(&case.request.institution, &case.request.asked)
             .await?;
-        let verdict = self.judge(&case.request.asked, &around).await?;
+        let verdict = self.judge(&case.request.asked, &around, &[]).await?;
         let command = RequestCommand::Submit {
             verdict,
             queue: self.queue_of(&around),
@@ -158,7 +158,14 @@ impl Intake {
             ));
         }
         let around = self.surroundings(&case.request.institution, &asked).await?;
-        let verdict = self.judge(&asked, &around).await?;
+        // Where the same destinations lead is noted down already.
+        let pinned = match &case.request.reading {
+            Some(reading) if !fields.iter().any(|field| field == "destinations") => {
+                reading.destinations.as_slice()
+            }
+            _ => &[],
+        };
+        let verdict = self.judge(&asked, &around, pinned).await?;
         let command = RequestCommand::Respond {
             answer,
             asked: Box::new(asked),

@@ -8,6 +8,7 @@
 mod comments;
 mod create;
 mod edit;
+mod inventory;
 mod overlap;
 mod read;
 mod review;
@@ -20,7 +21,7 @@ use domain::{
     catalogue::{Institution, Product, Server},
     id::{GrantId, InstitutionId, RequestId, RequestNumber, TeamId},
     refusal::Refusal,
-    request::{Asked, RequestCommand, Verdict},
+    request::{Asked, ReadDestination, RequestCommand, Verdict},
     time::Instant,
 };
 use proto::{convert, error::Failure};
@@ -218,20 +219,27 @@ impl Intake {
         })
     }
 
-    /// Asks validation. The overlap candidates come from a read snapshot: overlap is advice (design decision D4).
+    /// Asks validation. `pinned` is what the destinations were resolved to when the same request was judged before: it
+    /// stays, whatever the name service says now. The overlap candidates come from a read snapshot: overlap is advice (design decision D4).
     pub(crate) async fn judge(
         &self,
         asked: &Asked,
         around: &Surroundings,
+        pinned: &[ReadDestination],
     ) -> Result<Verdict, Failure> {
         let now = self.now();
         let live = self.live_grants(asked, around, now).await?;
+        let not_yours = self
+            .not_yours(&around.institution.id, asked, &around.servers)
+            .await?;
         let against = Against {
+            not_yours: &not_yours,
             institution: &around.institution,
             product: around.product.as_deref(),
             servers: &around.servers,
             live_grants: &live.grants,
             live_grants_cut: live.cut,
+            pinned,
             now,
         };
         self.validation.check(asked, &against).await

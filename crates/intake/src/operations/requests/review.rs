@@ -72,8 +72,13 @@ impl Intake {
         call.check_etag(case.request.version)?;
         let asked: &Asked = &case.request.asked;
         let around = self.surroundings(&case.request.institution, asked).await?;
+        let pinned = case
+            .request
+            .reading
+            .as_ref()
+            .map_or(&[][..], |reading| reading.destinations.as_slice());
         let verdict = if case.request.state == RequestState::InReview {
-            self.judge(asked, &around).await?
+            self.judge(asked, &around, pinned).await?
         } else {
             // The move is refused for its state; a verdict would only hide that.
             domain::request::Verdict {

@@ -252,6 +252,25 @@ pub(super) async fn the_catalogue_is_stored_whole(place: Place) {
         store.server(&a, &"db".parse().unwrap()).await.unwrap(),
         None
     );
+    let old = "a.example.org".parse().unwrap();
+    let address = "192.0.2.1".parse().unwrap();
+    assert!(store.is_of_others(&a, &old).await.unwrap());
+    assert!(store.is_of_others(&a, &address).await.unwrap());
+    assert!(!store.is_of_others(&north, &old).await.unwrap());
+    let renamed = ["web", "db"].map(|id| {
+        let mut server = server(id);
+        server.version = 2;
+        server.value.host_names = vec!["b.example.org".into()];
+        server
+    });
+    let changes = Changes {
+        servers: renamed.to_vec(),
+        ..Changes::default()
+    };
+    commit(&store, &changes).await;
+    assert!(!store.is_of_others(&a, &old).await.unwrap());
+    let new = "b.example.org".parse().unwrap();
+    assert!(store.is_of_others(&a, &new).await.unwrap());
     let teams: Vec<String> = store
         .teams()
         .await

@@ -64,6 +64,11 @@ pub(super) fn request(count: u32, institution: &str) -> Request {
                 destination,
                 server: None,
                 cloud_team: None,
+                addresses: vec![
+                    "198.51.100.7".parse().unwrap(),
+                    "2620:fe::7".parse().unwrap(),
+                ],
+                resolved_at: Some(NOW),
             }],
             services: vec!["tcp/443".parse().unwrap()],
             validity: Validity {
@@ -124,6 +129,10 @@ pub(super) fn grant(request: &Request, state: GrantState, due: Option<Instant>) 
                 .parse()
                 .unwrap(),
             server: None,
+            addresses: vec![
+                "198.51.100.7".parse().unwrap(),
+                "2620:fe::7".parse().unwrap(),
+            ],
             services: vec!["tcp/443".parse().unwrap()],
         },
         validity: Validity {

@@ -119,7 +119,11 @@ impl Shown for AccessRequest {
                     "" => String::new(),
                     team => format!(" (team {team})"),
                 };
-                format!("{}{server}{team}", destination.destination)
+                let addresses = match destination.addresses.as_slice() {
+                    [] => String::new(),
+                    addresses => format!(" = {}", list(addresses)),
+                };
+                format!("{}{addresses}{server}{team}", destination.destination)
             })
             .collect();
         let lines_of = |read: Vec<String>, asked: &[String]| {
@@ -259,6 +263,7 @@ impl Shown for Grant {
             ("product", self.product.clone()),
             ("sources", self.sources.join("\n")),
             ("destination", self.destination.clone()),
+            ("addresses", list(&self.addresses)),
             ("server", self.server.clone()),
             ("services", list(&self.services)),
             ("end", self.expires_in_words.clone()),

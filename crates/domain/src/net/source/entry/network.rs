@@ -172,6 +172,9 @@ fn sloppy_length(text: &str, address: IpAddr, decimal: u8, octal: Option<u8>) ->
         )
     };
     let with = |length: u8| settle(&format!("{address}/{length}"));
+    if text.contains('+') {
+        return problem(Code::SrcSyntax).suggest(with(decimal));
+    }
     match octal {
         Some(octal) if octal != decimal => {
             let mut problem = problem(Code::SrcLeadingZero);

@@ -139,16 +139,33 @@ pub(super) fn colons(text: &str) -> Problem {
 
 /// Words: a host name, or a sentence around the addresses.
 pub(in crate::net::source) fn words(text: &str) -> Problem {
-    let host = text.contains('.') && !text.contains(' ');
+    let bare = text.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    let host = bare.contains('.') && !bare.contains(' ');
     let what = if host {
         "is not an address; sources are given by address, because names change their meaning"
     } else {
         "is not an address; notes go behind a `#`"
     };
+    let problem = syntax(text, what);
     Problem {
         words: !host,
-        ..syntax(text, what)
+        // Plain words say nothing that a rule could hold, so that taking them out is the one correction.
+        suggestion: (!host && are_plain(text)).then(String::new),
+        ..problem
     }
+}
+
+/// Words without a number in them: nothing that could be a mistyped address.
+fn are_plain(text: &str) -> bool {
+    const NUMBERED: [&str; 4] = ["ipv4", "ipv6", "v4", "v6"];
+    text.contains(|c: char| c.is_ascii_alphabetic())
+        && text.split(' ').all(|word| {
+            let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+            !word.contains(|c: char| c.is_ascii_digit())
+                || NUMBERED
+                    .iter()
+                    .any(|known| word.eq_ignore_ascii_case(known))
+        })
 }
 
 pub(super) fn syntax(text: &str, what: &str) -> Problem {

@@ -155,6 +155,15 @@ create table servers (
     primary key (institution, id)
 );
 
+-- Which servers a destination names, so that a server of another institution is told from an unknown one.
+create table server_destinations (
+    destination text collate "C" not null,
+    institution text collate "C" not null,
+    server text collate "C" not null,
+    primary key (destination, institution, server)
+);
+create index server_destinations_of on server_destinations (institution, server);
+
 create table keys (
     id uuid primary key,
     secret_sha256 bytea not null,

@@ -152,6 +152,15 @@ create table servers (
     primary key (institution, id)
 ) strict;
 
+-- Which servers a destination names, so that a server of another institution is told from an unknown one.
+create table server_destinations (
+    destination text not null,
+    institution text not null,
+    server text not null,
+    primary key (destination, institution, server)
+) strict, without rowid;
+create index server_destinations_of on server_destinations (institution, server);
+
 create table keys (
     id blob primary key,
     secret_sha256 blob not null,

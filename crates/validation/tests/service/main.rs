@@ -1,63 +1,21 @@
-//! The service over the real gRPC stack.
-
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 //! The service over the real stack: tokens, permissions, messages.
 
-use std::time::Duration;
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod dns;
+mod house;
+mod mail;
+mod names;
 
 use domain::access::{Principal, Role, RoleBinding, Scope};
 use domain::finding::Code;
-use portreeve_validation::{Deps, PolicyInUse, Settings, StartError, start};
-use proto::identity::encode_principal;
+use portreeve_validation::{PolicyInUse, StartError};
 use proto::types::v1 as types;
 use proto::validation::v1 as wire;
 use proto::validation::v1::validation_service_client::ValidationServiceClient;
-use service_kit::channel::{ClientChannel, Target, connect, local};
-use service_kit::clock::Clock;
-use service_kit::identity::{TokenInjector, TokenKey, TokenSigner, TokenVerifier};
-use service_kit::serve::{GrpcLimits, ListenOn, Server};
-use service_kit::shutdown::Shutdown;
+use service_kit::channel::connect;
 
-struct House {
-    target: Target,
-    signer: TokenSigner,
-}
-
-impl House {
-    async fn new() -> Self {
-        let (key, clock) = (TokenKey::generate(), Clock::system());
-        let deps = Deps {
-            clock: clock.clone(),
-            verifier: TokenVerifier::new(key.clone(), clock.clone()),
-        };
-        let service = start(Settings::default(), deps, Shutdown::never())
-            .await
-            .unwrap();
-        let (listener, connector) = local();
-        let server = Server {
-            name: "validation",
-            routes: service.routes,
-            services: service.services,
-            descriptors: proto::FILE_DESCRIPTOR_SET,
-            listener: ListenOn::Local(listener),
-            limits: GrpcLimits::default(),
-        };
-        tokio::spawn(server.run(Shutdown::never()));
-        Self {
-            target: Target::InMemory(connector),
-            signer: TokenSigner::new(key, "test", clock),
-        }
-    }
-
-    fn as_principal(&self, principal: &Principal) -> ValidationServiceClient<ClientChannel> {
-        let token = TokenInjector::new(
-            self.signer.clone(),
-            encode_principal(principal),
-            Duration::from_secs(60),
-        );
-        ValidationServiceClient::new(connect(self.target.clone(), Some(token)))
-    }
-}
+use crate::house::House;
 
 fn requester() -> Principal {
     Principal {
