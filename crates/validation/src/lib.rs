@@ -69,7 +69,7 @@ pub static SETTINGS: &[Setting] = &[
     Setting {
         key: "validation.name-servers",
         help: "Whom to ask for names, as in 9.9.9.9 or 9.9.9.9:53. Empty: the name servers of the system.",
-        default: Some(""),
+        default: None,
         secret: false,
         kind: Kind::List,
     },

@@ -284,7 +284,7 @@ pub(crate) trait Store: Send + Sync + 'static {
     async fn is_of_others(
         &self,
         institution: &InstitutionId,
-        destination: &Destination,
+        destination: &domain::net::Destination,
     ) -> Result<bool, StoreError>;
 
     /// Every team that a product or server names.

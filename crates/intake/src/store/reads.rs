@@ -418,7 +418,7 @@ macro_rules! implement_store {
             async fn is_of_others(
                 &self,
                 institution: &InstitutionId,
-                destination: &Destination,
+                destination: &domain::net::Destination,
             ) -> Result<bool, StoreError> {
                 let found: Option<String> = sqlx::query_scalar(sql!("server_of_others"))
                     .bind(destination.to_string())
