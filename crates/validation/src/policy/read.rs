@@ -84,7 +84,7 @@ pub(super) fn over(policy: Policy, text: &str) -> Result<Policy, PolicyErrors> {
         return Err(PolicyErrors(vec![PolicyError { line: 1, message }]));
     }
     let mut reader = Reader {
-        text,
+        line_ends: text.match_indices('\n').map(|(at, _)| at).collect(),
         policy,
         errors: Vec::new(),
     };
@@ -103,16 +103,17 @@ pub(super) fn over(policy: Policy, text: &str) -> Result<Policy, PolicyErrors> {
     Err(PolicyErrors(reader.errors))
 }
 
-struct Reader<'a> {
-    text: &'a str,
+struct Reader {
+    /// Where each line ends.
+    line_ends: Vec<usize>,
     policy: Policy,
     errors: Vec<PolicyError>,
 }
 
-impl Reader<'_> {
+impl Reader {
     fn wrong(&mut self, at: usize, message: String) {
-        let before = self.text.as_bytes().get(..at).unwrap_or_default();
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        // Found among the ends, not counted: a file of mistakes would be counted through for each of them.
+        let line = self.line_ends.partition_point(|end| *end < at) + 1;
         self.errors.push(PolicyError { line, message });
     }
 

@@ -22,7 +22,7 @@ const MAX_RULES: usize = 1_000;
 const DENY_KEYS: [&str; 5] = ["name", "reason", "sources", "destinations", "services"];
 const DEVICE_KEYS: [&str; 2] = ["name", "rules"];
 
-impl Reader<'_> {
+impl Reader {
     /// Reads one of the parts of [`NAMES`]; `false` for any other.
     pub(super) fn lists(&mut self, section: &str, value: &Spanned<DeValue<'_>>) -> bool {
         match section {

@@ -10,7 +10,7 @@ use toml::de::DeValue;
 
 use super::{Policy, Reader};
 
-impl Reader<'_> {
+impl Reader {
     pub(super) fn number(
         &mut self,
         value: &Spanned<DeValue<'_>>,
