@@ -9,11 +9,13 @@
 
 #![expect(clippy::print_stdout, reason = "the table is the output")]
 
+mod candidates;
 mod feed;
 mod follow;
 mod herd;
 mod house;
 mod idle;
+mod judging;
 mod load;
 mod machine;
 mod postgres;
@@ -62,16 +64,22 @@ impl Scale {
     }
 }
 
-const SECTIONS: [&str; 6] = [
+const SECTIONS: [&str; 9] = [
     "submissions",
     "submissions-sqlite",
     "herd",
     "idle",
     "feed",
     "start",
+    "judge",
+    "candidates",
+    "candidates-sqlite",
 ];
 
-const USAGE: &str = "bench [--quick] [--repetitions N] [submissions] [submissions-sqlite] [herd] [idle] [feed] [start]
+/// Sections that need no executable.
+const IN_PROCESS: [&str; 3] = ["judge", "candidates", "candidates-sqlite"];
+
+const USAGE: &str = "bench [--quick] [--repetitions N] [submissions] [submissions-sqlite] [herd] [idle] [feed] [start] [judge] [candidates] [candidates-sqlite]
 bench soak [--minutes N] [--quick]";
 
 fn main() -> ExitCode {
@@ -109,7 +117,12 @@ fn run() -> Outcome<bool> {
     if chosen.is_empty() {
         chosen = SECTIONS.map(str::to_owned).to_vec();
     }
-    build()?;
+    if chosen
+        .iter()
+        .any(|section| !IN_PROCESS.contains(&section.as_str()))
+    {
+        build()?;
+    }
     let directory = tempfile::Builder::new()
         .prefix("portreeve-bench-")
         .tempdir()?;
@@ -154,6 +167,9 @@ async fn measure(report: &mut Report, scale: &Scale, chosen: &[String], director
                 "idle" => idle::measure(report, scale, &place).await,
                 "feed" => feed::measure(report, scale, &place).await,
                 "start" => start::measure(report, scale, &place).await,
+                "judge" => judging::measure(report, scale),
+                "candidates" => candidates::on_postgres(report, scale).await,
+                "candidates-sqlite" => candidates::on_sqlite(report, scale, &place).await,
                 _ => soak::measure(report, scale, &place).await,
             },
         };
