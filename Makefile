@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help run demo test bench fmt lint crash soak proto-baseline tools
+.PHONY: help run demo test bench fuzz fmt lint crash soak proto-baseline tools
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
@@ -21,6 +21,9 @@ test: tools lint ## Everything that CI demands: format, lints, tests on both sto
 
 bench: tools ## Measure against anchors on this machine; the table also as JSON under target/bench/
 	$(CARGO) run --release -p portreeve-tests --bin bench
+
+fuzz: ## A minute of texts that nobody would write, against every parser that reads what people write
+	$(CARGO) run --release -p portreeve-tests --bin fuzz -- --seconds $(or $(FUZZ_SECONDS),60)
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

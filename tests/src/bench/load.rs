@@ -9,6 +9,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use portreeve_tests::cpu;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -122,7 +123,7 @@ async fn drive(plan: Plan) -> Load {
     let cpu = local
         .run_until(async {
             CLOCK.sleep(plan.warm_up).await;
-            let cpu_before = machine::thread_cpu_seconds();
+            let cpu_before = cpu::thread_seconds();
             for client in clients {
                 match client.await {
                     Ok(part) => {
@@ -133,7 +134,7 @@ async fn drive(plan: Plan) -> Load {
                     Err(error) => whole.error_texts.push(error.to_string()),
                 }
             }
-            machine::thread_cpu_seconds() - cpu_before
+            cpu::thread_seconds() - cpu_before
         })
         .await;
     whole.error_texts.truncate(3);

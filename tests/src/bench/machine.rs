@@ -24,17 +24,6 @@ pub(crate) fn seconds() -> f64 {
     CLOCK.monotonic().as_secs_f64()
 }
 
-/// CPU seconds of the calling thread.
-pub(crate) fn thread_cpu_seconds() -> f64 {
-    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanoseconds: f64 = text
-        .split(' ')
-        .next()
-        .and_then(|word| word.parse().ok())
-        .unwrap_or(0.0);
-    nanoseconds / 1e9
-}
-
 fn stat_fields(pid: u32) -> Vec<String> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The name may hold blanks; what follows its bracket does not.

@@ -64,6 +64,7 @@ fn nothing_prints_but_the_executable() {
         if source.path.ends_with("/build.rs")
             || source.path.contains("/bin/")
             || source.path.contains("/bench/")
+            || source.path.ends_with("/fuzz/main.rs")
             // Tests of minutes tell where they are.
             || source.path.ends_with("/crash/main.rs")
             || source.path.ends_with("/replicas/main.rs")

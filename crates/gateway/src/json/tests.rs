@@ -17,6 +17,8 @@ use super::read::{FieldError, Place};
 use super::schema::{MessageId, Schema};
 use super::{query, write};
 
+mod mutated;
+
 fn plan(name: &str) -> (Schema, MessageId) {
     let mut schema = Schema::default();
     let descriptor = proto::descriptors().get_message_by_name(name).unwrap();
