@@ -161,8 +161,8 @@ impl Corrected {
             };
             match self.origin(index, span) {
                 Origin::Untouched(old) => {
-                    let known = is_said(findings, &found, old);
-                    if !known || found.suggestion.is_some() {
+                    // What stands there already and lost its suggestion lost it for a reason.
+                    if !is_said(findings, &found, old) {
                         changed |= found.suggestion.is_some();
                         findings.push(found.at(old));
                     }

@@ -49,6 +49,18 @@ pub(super) fn judge(
 /// Everything there is to say about the sources of a list, as it stands.
 fn weigh(policy: &Policy, case: &Case<'_>, texts: &[String]) -> (Vec<SourceEntry>, Vec<Finding>) {
     let (entries, mut findings) = read_sources(LIST, texts);
+    if entries.len() > policy.max_sources {
+        findings.push(Finding::new(
+            Code::SrcTooMany,
+            FieldPath::new(LIST),
+            format!(
+                "There are {} sources; the policy allows {}.",
+                entries.len(),
+                policy.max_sources
+            ),
+            "So many single rules are hard to review; give networks, or split the request.",
+        ));
+    }
     let to_hosted = case.asked.direction == Direction::ToHosted;
     let mut refused: HashSet<usize> = HashSet::new();
     for (index, entry) in entries.iter().enumerate() {
@@ -71,18 +83,6 @@ fn weigh(policy: &Policy, case: &Case<'_>, texts: &[String]) -> (Vec<SourceEntry
             }
         }
         findings.extend(source_findings(LIST, &others));
-    }
-    if entries.len() > policy.max_sources {
-        findings.push(Finding::new(
-            Code::SrcTooMany,
-            FieldPath::new(LIST),
-            format!(
-                "There are {} sources; the policy allows {}.",
-                entries.len(),
-                policy.max_sources
-            ),
-            "So many single rules are hard to review; give networks, or split the request.",
-        ));
     }
     (entries, findings)
 }

@@ -304,3 +304,17 @@ proptest! {
         prop_assert!(left.is_empty(), "{before:?}\n{findings:#?}\n{:?}\n{left:#?}", world.asked);
     }
 }
+
+/// The range put right would make one entry of it and the mask behind it.
+#[test]
+fn a_correction_that_would_undo_itself_is_not_suggested() {
+    let mut world = world();
+    world.asked.sources = vec!["9.9.9.12-9.9.9.0 255.255.255.0".into()];
+    let findings = world.judge().findings;
+    correct(&mut world, &findings);
+    let left = world.judge().findings;
+    assert!(
+        left.iter().all(|finding| finding.suggestion.is_none()),
+        "{left:#?}"
+    );
+}
