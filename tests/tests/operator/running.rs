@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use service_kit::clock::Clock;
-use testkit::{Place, Process, Receiver, Store, asked, catalogue, until};
+use testkit::{Place, Process, Receiver, Store, asked, catalogue, until, until_some};
 
 /// Names that others give: the process' own numbers, and what OpenTelemetry says of the target.
 const GIVEN: [&str; 2] = ["process_", "target_info"];
@@ -30,10 +30,14 @@ async fn every_number_is_named_after_the_house() {
     })
     .await;
 
-    let text = match process.probes().get("/metrics").await.ok() {
-        Value::String(text) => text,
-        other => panic!("no text: {other}"),
-    };
+    // An attempt is counted when its answer was read: a moment after the receiver heard of it.
+    let text = until_some("the attempt is counted", async || {
+        let page = process.probes().get("/metrics").await;
+        let text = page.body.as_str()?.to_owned();
+        let counted = text.contains("\nportreeve_notification_attempts_total{");
+        counted.then_some(text)
+    })
+    .await;
     let names = || {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         lines.map(|line| line.split(['{', ' ']).next().unwrap())
@@ -48,7 +52,7 @@ async fn every_number_is_named_after_the_house() {
         "portreeve_rpc_",
         "portreeve_ledger_",
         "portreeve_expiry_scheduler_",
-        "portreeve_notification_attempts_total",
+        "portreeve_notification_",
         "process_resident_memory_bytes",
     ] {
         assert!(names().any(|name| name.starts_with(of)), "{of}:\n{text}");
