@@ -128,17 +128,24 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// The line of the record that is read from `byte` on; asked in rising order.
+    /// The line of the record that is read from `byte` on; asked in rising order. A carriage return alone ends a record
+    /// and no line, so a record may begin inside a line.
     fn of(&mut self, byte: u64) -> u64 {
         let target = usize::try_from(byte).unwrap_or(usize::MAX);
-        while let Some(rest) = self.text.get(self.at..).filter(|rest| !rest.is_empty()) {
-            let length = rest.find('\n').map_or(rest.len(), |at| at + 1);
-            let line = rest.get(..length).unwrap_or_default();
-            let skipped = line.trim().is_empty() || line.starts_with('#');
-            if self.at >= target && !skipped {
+        while let Some(rest) = self.text.get(self.at..) {
+            let ended = rest.find('\n').map(|at| at + 1);
+            // Behind the last line there is no record.
+            let Some(length) = ended.filter(|length| *length < rest.len()) else {
+                break;
+            };
+            let end = self.at + length;
+            let own = self.text.get(target.clamp(self.at, end)..end);
+            let own = own.unwrap_or_default();
+            let skipped = own.trim().is_empty() || own.starts_with('#');
+            if target < end && !skipped {
                 break;
             }
-            self.at += length;
+            self.at = end;
             self.line += 1;
         }
         self.line
