@@ -3,24 +3,65 @@
 //! Owner: `domain::finding`; used for each list of a request. A correction can have consequences: two retyped
 //! addresses turn out to be the same, an address without its brackets turns out to be private. So the corrected texts
 //! are judged again and what is new is carried back to the places of the original text.
-//! Invariants: applying the suggestions that are left and judging again leaves no suggestion, unless that takes more
-//! than [`MAX_ROUNDS`] rounds; nothing is done when there is no suggestion; a finding is never lost.
-//! Nothing here fails; the work is a few times that of judging the list.
+//! Invariants: applying the suggestions that are left and settling again leaves no suggestion; nothing is done when there
+//! is no suggestion; a finding is never lost.
+//! Nothing here fails; the work is a few times that of judging the list. Where consequences do not end or undo each
+//! other, the suggestions of that text are withdrawn rather than left half right: its findings stay.
 
 use super::{FieldPath, Finding, Span, one_suggestion_per_place};
 
 /// Consequences of consequences of corrections end soon; real pastes need two rounds.
 const MAX_ROUNDS: usize = 8;
 
-/// The findings of the list `list`, with suggestions that settle it. `judge` judges other texts of the same list.
+/// The findings of the list `list`, with suggestions that settle it. `judge` judges other texts of the same list, and
+/// always says the same of the same texts.
 #[must_use]
 pub fn settle(
+    list: &str,
+    texts: &[String],
+    findings: Vec<Finding>,
+    judge: impl Fn(&[String]) -> Vec<Finding>,
+) -> Vec<Finding> {
+    let mut findings = foresee(list, texts, findings, &judge);
+    loop {
+        let corrected = Corrected::of(list, texts, &findings);
+        if corrected.edits.is_empty() {
+            return findings;
+        }
+        let again = foresee(list, &corrected.texts, judge(&corrected.texts), &judge);
+        let unsettled: Vec<FieldPath> = again
+            .into_iter()
+            .filter(|finding| finding.suggestion.is_some())
+            .map(|finding| finding.field)
+            .collect();
+        if unsettled.is_empty() {
+            return findings;
+        }
+        // Every round withdraws at least one suggestion, so this ends.
+        if !withdraw(&mut findings, |field| unsettled.contains(field)) {
+            withdraw(&mut findings, |field| field.element_of(list).is_some());
+        }
+    }
+}
+
+/// Takes the suggestions of some fields away; whether there was any.
+fn withdraw(findings: &mut [Finding], of: impl Fn(&FieldPath) -> bool) -> bool {
+    let mut any = false;
+    for finding in findings.iter_mut().filter(|finding| of(&finding.field)) {
+        any |= finding.suggestion.take().is_some();
+    }
+    any
+}
+
+/// The findings with the consequences of their suggestions, as far as those can be told beforehand.
+fn foresee(
     list: &str,
     texts: &[String],
     mut findings: Vec<Finding>,
     judge: impl Fn(&[String]) -> Vec<Finding>,
 ) -> Vec<Finding> {
     one_suggestion_per_place(&mut findings);
+    let mut given_up = Vec::new();
     for _ in 0..MAX_ROUNDS {
         let corrected = Corrected::of(list, texts, &findings);
         if corrected.edits.is_empty() {
@@ -28,7 +69,7 @@ pub fn settle(
         }
         let mut again = judge(&corrected.texts);
         one_suggestion_per_place(&mut again);
-        if !corrected.learn(list, again, &mut findings) {
+        if !corrected.learn(list, again, &mut findings, &mut given_up) {
             break;
         }
         one_suggestion_per_place(&mut findings);
@@ -150,8 +191,15 @@ impl Corrected {
         Origin::Across(Span { start, end })
     }
 
-    /// Takes over what the corrected texts gave; whether any suggestion changed.
-    fn learn(&self, list: &str, again: Vec<Finding>, findings: &mut Vec<Finding>) -> bool {
+    /// Takes over what the corrected texts gave; whether any suggestion changed. What was withdrawn because it collides
+    /// with its own consequences is `given_up` for good.
+    fn learn(
+        &self,
+        list: &str,
+        again: Vec<Finding>,
+        findings: &mut Vec<Finding>,
+        given_up: &mut Vec<(FieldPath, Span)>,
+    ) -> bool {
         let mut changed = false;
         // For each edit, the corrections of its own suggestion.
         let mut inner: Vec<Vec<(Span, String)>> = self.edits.iter().map(|_| Vec::new()).collect();
@@ -161,10 +209,16 @@ impl Corrected {
             };
             match self.origin(index, span) {
                 Origin::Untouched(old) => {
-                    // What stands there already and lost its suggestion lost it for a reason.
-                    if !is_said(findings, &found, old) {
+                    let Some(said) = said_at(findings, &found, old) else {
                         changed |= found.suggestion.is_some();
                         findings.push(found.at(old));
+                        continue;
+                    };
+                    // What collided with its suggestion may be gone now.
+                    let hopeless = given_up.contains(&(found.field, old));
+                    if said.suggestion.is_none() && found.suggestion.is_some() && !hopeless {
+                        said.suggestion = found.suggestion;
+                        changed = true;
                     }
                 }
                 Origin::Inside(position) => {
@@ -181,7 +235,7 @@ impl Corrected {
                         inner.push((relative, suggestion));
                         changed = true;
                     }
-                    if !is_said(findings, &found, edit.old) {
+                    if said_at(findings, &found, edit.old).is_none() {
                         findings.push(found.at(edit.old));
                     }
                 }
@@ -192,6 +246,7 @@ impl Corrected {
                                 .span
                                 .is_none_or(|span| span.start < old.end && old.start < span.end);
                         if inside && finding.suggestion.take().is_some() {
+                            given_up.extend(finding.span.map(|span| (finding.field.clone(), span)));
                             changed = true;
                         }
                     }
@@ -209,9 +264,13 @@ impl Corrected {
     }
 }
 
-/// Whether a finding of that code stands at that place already.
-fn is_said(findings: &[Finding], found: &Finding, place: Span) -> bool {
-    findings.iter().any(|finding| {
+/// The finding of that code which stands at that place already.
+fn said_at<'a>(
+    findings: &'a mut [Finding],
+    found: &Finding,
+    place: Span,
+) -> Option<&'a mut Finding> {
+    findings.iter_mut().find(|finding| {
         finding.code == found.code && finding.field == found.field && finding.span == Some(place)
     })
 }

@@ -115,41 +115,43 @@ pub fn parse(text: &str, ignored: &[String]) -> Result<Vec<ReadRow>, String> {
 /// Finds the line of a record: the reader's own place lies before the blank lines and comments in front of it.
 struct Lines<'a> {
     text: &'a str,
-    at: usize,
+    /// The line that was reached, from 1, and where it ends, its line feed included.
     line: u64,
+    end: usize,
 }
 
 impl<'a> Lines<'a> {
     fn new(text: &'a str) -> Self {
         Self {
             text,
-            at: 0,
             line: 1,
+            end: end_of_line(text, 0),
         }
     }
 
     /// The line of the record that is read from `byte` on; asked in rising order. A carriage return alone ends a record
-    /// and no line, so a record may begin inside a line.
+    /// and no line, so a record may begin inside a line, and a long line may hold very many.
     fn of(&mut self, byte: u64) -> u64 {
-        let target = usize::try_from(byte).unwrap_or(usize::MAX);
-        while let Some(rest) = self.text.get(self.at..) {
-            let ended = rest.find('\n').map(|at| at + 1);
-            // Behind the last line there is no record.
-            let Some(length) = ended.filter(|length| *length < rest.len()) else {
-                break;
-            };
-            let end = self.at + length;
-            let own = self.text.get(target.clamp(self.at, end)..end);
-            let own = own.unwrap_or_default();
-            let skipped = own.trim().is_empty() || own.starts_with('#');
-            if target < end && !skipped {
+        let mut from = usize::try_from(byte).unwrap_or(usize::MAX);
+        // Behind the last line there is no record.
+        while self.end < self.text.len() {
+            let own = self.text.get(from..self.end).unwrap_or_default();
+            let skipped = own.starts_with('#') || own.trim_start().is_empty();
+            if from < self.end && !skipped {
                 break;
             }
-            self.at = end;
+            from = from.max(self.end);
+            self.end = end_of_line(self.text, self.end);
             self.line += 1;
         }
         self.line
     }
+}
+
+/// Where the line that begins at `start` ends.
+fn end_of_line(text: &str, start: usize) -> usize {
+    let rest = text.get(start..).unwrap_or_default();
+    rest.find('\n').map_or(text.len(), |at| start + at + 1)
 }
 
 /// Which column of ours each column of the file is; `None` is ignored.

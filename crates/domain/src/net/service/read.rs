@@ -89,12 +89,14 @@ fn too_many(list: &str, excess: Excess) -> Finding {
     )
 }
 
-/// `8000 - 8100`, `443 / tcp` and `tcp 443` are one entry each.
+/// `8000 - 8100`, `443 / tcp` and `tcp 443` are one entry each; `icmp 443/tcp` is two, the second is whole by itself.
 fn joins(before: &str, next: &str) -> bool {
     around_dash(before, next)
         || next.starts_with('/')
         || before.ends_with('/')
-        || (Protocol::from_word(before).is_some() && next.starts_with(|c: char| c.is_ascii_digit()))
+        || (Protocol::from_word(before).is_some()
+            && next.starts_with(|c: char| c.is_ascii_digit())
+            && !next.contains('/'))
         || (Protocol::from_word(next).is_some_and(Protocol::has_ports)
             && before
                 .bytes()

@@ -39,6 +39,7 @@ fn plain_services_are_read_without_a_word() {
         ("TCP/8000-8100; udp/53", vec!["tcp/8000-8100", "udp/53"]),
         ("8000 - 8100 / tcp", vec!["tcp/8000-8100"]),
         ("icmp", vec!["icmp"]),
+        ("icmp 443/tcp", vec!["icmp", "tcp/443"]),
         ("tcp/80-80", vec!["tcp/80"]),
         ("tcp:22", vec!["tcp/22"]),
     ] {

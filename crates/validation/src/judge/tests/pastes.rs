@@ -318,3 +318,18 @@ fn a_correction_that_would_undo_itself_is_not_suggested() {
         "{left:#?}"
     );
 }
+
+/// Neither correction may cost the other: `icmp` and the ports behind it stay two entries.
+#[test]
+fn a_corrected_entry_stays_apart_from_the_one_behind_it() {
+    let mut world = world();
+    world.asked.services = vec!["8000-8100 tcp, ".into(), "ping 8000-8100/tcp, ".into()];
+    let findings = world.judge().findings;
+    correct(&mut world, &findings);
+    assert_eq!(world.asked.services, ["tcp/8000-8100, ", "icmp , "]);
+    let left = world.judge().findings;
+    assert!(
+        left.iter().all(|finding| finding.suggestion.is_none()),
+        "{left:#?}"
+    );
+}
