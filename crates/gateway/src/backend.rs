@@ -6,12 +6,12 @@
 
 use std::time::Duration;
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::Bytes;
 use http::uri::PathAndQuery;
 use proto::error::{Failure, Kind};
+use proto::raw::BytesCodec;
 use service_kit::channel::{ClientChannel, with_deadline};
 use service_kit::identity::TOKEN_METADATA;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::AsciiMetadataValue;
 use tonic::{Status, Streaming};
 
@@ -24,44 +24,6 @@ pub(crate) const CLIENT_ADDRESS_METADATA: &str = "x-portreeve-client-address";
 
 /// Largest answer that is taken, in bytes.
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
-
-/// Messages as they are.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct BytesCodec;
-
-impl Codec for BytesCodec {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for BytesCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, target: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        target.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for BytesCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(source.copy_to_bytes(source.remaining())))
-    }
-}
 
 /// The channels to the services. Cheap to clone.
 #[derive(Debug, Clone)]

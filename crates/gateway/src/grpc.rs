@@ -18,6 +18,7 @@ use http::header::{CONTENT_TYPE, TE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::Frame;
 use proto::error::{Failure, Kind};
+use proto::raw::BytesCodec;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::server::UnaryService;
@@ -26,7 +27,7 @@ use tower::{Layer as _, Service as _, ServiceExt as _};
 
 use crate::address::ClientAddress;
 use crate::auth::Caller;
-use crate::backend::{BytesCodec, CLIENT_ADDRESS_METADATA};
+use crate::backend::CLIENT_ADDRESS_METADATA;
 use crate::clients;
 use crate::edge::Edge;
 use crate::observe::OpenStream;

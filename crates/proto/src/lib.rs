@@ -2,7 +2,7 @@
 //!
 //! Role: `convert` turns domain values into messages and back, `error` turns typed failures into `tonic::Status` and
 //! back, `identity` encodes who acts, `cursor` seals places in the event feed, `text` finds what
-//! no store can keep. Nothing here decides anything.
+//! no store can keep, `raw` carries messages without their types. Nothing here decides anything.
 //! Owner of the contract: `proto/portreeve/**`. A change that breaks a reader of the wire fails the compatibility test.
 //! Failure story: decoding never panics; what cannot be decoded is an error that names the field.
 
@@ -10,6 +10,7 @@ pub mod convert;
 pub mod cursor;
 pub mod error;
 pub mod identity;
+pub mod raw;
 pub mod text;
 mod violation;
 

@@ -138,6 +138,15 @@ fn blank() -> AddressClass {
 mod tests {
     use super::*;
 
+    fn codes(class: &AddressClass) -> String {
+        let codes: Vec<_> = class
+            .findings
+            .iter()
+            .map(|finding| finding.code.as_str())
+            .collect();
+        codes.join(" ")
+    }
+
     #[test]
     fn every_entry_gets_its_own_answer_in_order() {
         let texts = [
@@ -149,16 +158,11 @@ mod tests {
         let said: Vec<_> = classes
             .iter()
             .map(|class| {
-                let codes: Vec<_> = class
-                    .findings
-                    .iter()
-                    .map(|finding| finding.code.as_str())
-                    .collect();
                 (
                     class.raw.as_str(),
                     class.accepted,
                     class.row.map(|row| row.0),
-                    codes.join(" "),
+                    codes(class),
                 )
             })
             .collect();
@@ -185,14 +189,7 @@ mod tests {
         let classes = classify_texts(&Policy::built_in(), &texts);
         let said: Vec<_> = classes
             .iter()
-            .map(|class| {
-                let codes: Vec<_> = class
-                    .findings
-                    .iter()
-                    .map(|finding| finding.code.as_str())
-                    .collect();
-                (class.raw.as_str(), codes.join(" "))
-            })
+            .map(|class| (class.raw.as_str(), codes(class)))
             .collect();
         assert_eq!(
             said,

@@ -2,13 +2,13 @@
 //!
 //! Role: what the stories about *every* RPC share. Failure story: the status of the call.
 
-use bytes::{Buf as _, BufMut as _};
+use bytes::Bytes;
 use http::uri::PathAndQuery;
 use prost_reflect::MethodDescriptor;
+use proto::raw::BytesCodec;
 use testkit::Client;
 use tonic::{
     Request, Status,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     transport::{Channel, Endpoint},
 };
 
@@ -19,43 +19,6 @@ pub(crate) async fn connect(client: &Client) -> Channel {
         .connect()
         .await
         .unwrap()
-}
-
-#[derive(Clone, Copy, Default)]
-struct Plain;
-
-impl Codec for Plain {
-    type Encode = Vec<u8>;
-    type Decode = Vec<u8>;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Plain {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(&mut self, item: Vec<u8>, target: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        target.put_slice(&item);
-        Ok(())
-    }
-}
-
-impl Decoder for Plain {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
-        Ok(Some(source.copy_to_bytes(source.remaining()).to_vec()))
-    }
 }
 
 /// Calls `method` with an encoded message; a stream only as far as its first answer.
@@ -71,7 +34,7 @@ pub(crate) async fn call(
         .map_err(|error| Status::unavailable(error.to_string()))?;
     let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
     let path = PathAndQuery::try_from(path).unwrap();
-    let mut request = Request::new(body);
+    let mut request = Request::new(Bytes::from(body));
     request.set_timeout(std::time::Duration::from_secs(30));
     if let Some(key) = key {
         request
@@ -79,8 +42,10 @@ pub(crate) async fn call(
             .insert("authorization", format!("Bearer {key}").parse().unwrap());
     }
     if method.is_server_streaming() {
-        grpc.server_streaming(request, path, Plain).await.map(drop)
+        grpc.server_streaming(request, path, BytesCodec)
+            .await
+            .map(drop)
     } else {
-        grpc.unary(request, path, Plain).await.map(drop)
+        grpc.unary(request, path, BytesCodec).await.map(drop)
     }
 }

@@ -1,7 +1,7 @@
 //! A request from asking to its end with the client's commands alone, and every other verb once.
 
 use serde_json::Value;
-use testkit::{Place, Store};
+use testkit::{Place, Process, Store};
 
 use crate::cli::Cli;
 
@@ -31,13 +31,19 @@ pub(crate) struct Cast {
 }
 
 impl Cast {
-    pub(crate) fn of(admin: Cli, place: &Place) -> Self {
+    fn of(admin: Cli, place: &Place) -> Self {
         Self {
             ria: admin.colleague(place, "ria", "requester", "institution:north"),
             ann: admin.colleague(place, "ann", "analyst", "product:alma"),
             cleo: admin.colleague(place, "cleo", "cloud", "team:cloud-eu"),
             admin,
         }
+    }
+
+    /// A house on `place`, and everybody in it.
+    pub(crate) async fn house(place: &Place) -> (Process, Self) {
+        let (process, admin) = Cli::house(place).await;
+        (process, Self::of(admin, place))
     }
 
     /// Ria asks for access from `source`; gives the number.
@@ -66,8 +72,7 @@ fn state(thing: &Value) -> &str {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_goes_from_asking_to_its_end() {
     let place = Place::fresh(Store::Sqlite);
-    let (_process, admin) = Cli::house(&place).await;
-    let cast = Cast::of(admin, &place);
+    let (_process, cast) = Cast::house(&place).await;
     let Cast {
         admin,
         ria,
@@ -249,8 +254,7 @@ async fn a_request_goes_from_asking_to_its_end() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_other_verb_of_requests_and_grants_does_its_work() {
     let place = Place::fresh(Store::Sqlite);
-    let (_process, admin) = Cli::house(&place).await;
-    let cast = Cast::of(admin, &place);
+    let (_process, cast) = Cast::house(&place).await;
     let Cast {
         admin,
         ria,

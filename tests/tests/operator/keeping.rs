@@ -2,13 +2,12 @@
 
 use testkit::{Place, Receiver, Store, executable};
 
-use crate::{cli::Cli, commands::Cast};
+use crate::commands::Cast;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_house_is_kept_with_commands_too() {
     let place = Place::fresh(Store::Sqlite);
-    let (_process, admin) = Cli::house(&place).await;
-    let cast = Cast::of(admin, &place);
+    let (_process, cast) = Cast::house(&place).await;
     let (admin, ria) = (&cast.admin, &cast.ria);
     let receiver = Receiver::start().await;
 

@@ -10,12 +10,13 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use prost::Message;
 use proto::intake::v1::{AuthenticateApiKeyRequest, AuthenticateApiKeyResponse};
+use proto::raw::BytesCodec;
 use proto::types::v1::{Principal, Role, RoleBinding, Scope, scope};
 use serde_json::Value;
 use service_kit::admin::Readiness;
@@ -24,7 +25,6 @@ use service_kit::clock::{Clock, ClockControl};
 use service_kit::identity::{IdentityLayer, TokenKey, TokenSigner, TokenVerifier};
 use service_kit::serve::{GrpcLimits, ListenOn, Server};
 use service_kit::shutdown::{DrainSettings, ShutdownTrigger, shutdown};
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
 use tonic::server::{Grpc, ServerStreamingService, UnaryService};
 use tonic::service::Routes;
@@ -202,43 +202,6 @@ impl ServerStreamingService<Bytes> for Told {
     }
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Plain;
-
-impl Codec for Plain {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Plain {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, target: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        target.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Plain {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(source.copy_to_bytes(source.remaining())))
-    }
-}
-
 fn routes(fake: Fake) -> Router {
     Router::new().fallback(move |request: Request<Body>| {
         let fake = fake.clone();
@@ -248,9 +211,9 @@ fn routes(fake: Fake) -> Router {
             let is_stream = parts.uri.path().ends_with("/WatchEvents");
             let request = Request::from_parts(parts, body);
             let response = if is_stream {
-                Grpc::new(Plain).server_streaming(told, request).await
+                Grpc::new(BytesCodec).server_streaming(told, request).await
             } else {
-                Grpc::new(Plain).unary(told, request).await
+                Grpc::new(BytesCodec).unary(told, request).await
             };
             Ok::<_, Infallible>(response.map(Body::new))
         }

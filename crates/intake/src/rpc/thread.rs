@@ -1,5 +1,7 @@
 //! The thread and the timeline of a request, at the edge.
 
+use std::str::FromStr;
+
 use domain::access::Action;
 use proto::{convert, intake::v1 as wire, types::v1 as types};
 use tonic::{Request, Response, Status};
@@ -50,13 +52,7 @@ impl Requests {
         let size = paging::size(std::mem::take(&mut message.page_size));
         let token = std::mem::take(&mut message.page_token);
         let bound = paging::binding(&caller.id, &message);
-        let after = self
-            .0
-            .pages
-            .open_text(&token, &bound)?
-            .map(|text| text.parse())
-            .transpose()
-            .map_err(|_| paging::invalid())?;
+        let after = self.opened(&token, &bound)?;
         let institution = institution(&message.institution)?;
         let page = self
             .0
@@ -77,6 +73,18 @@ impl Requests {
         }))
     }
 
+    /// The place behind which a page begins.
+    fn opened<T: FromStr>(
+        &self,
+        token: &str,
+        bound: &paging::Binding,
+    ) -> Result<Option<T>, Status> {
+        let text = self.0.pages.open_text(token, bound)?;
+        text.map(|text| text.parse())
+            .transpose()
+            .map_err(|_| paging::invalid().into())
+    }
+
     pub(super) async fn timeline(
         &self,
         request: Request<wire::ListTimelineRequest>,
@@ -86,13 +94,7 @@ impl Requests {
         let size = paging::size(std::mem::take(&mut message.page_size));
         let token = std::mem::take(&mut message.page_token);
         let bound = paging::binding(&caller.id, &message);
-        let after = self
-            .0
-            .pages
-            .open_text(&token, &bound)?
-            .map(|text| text.parse())
-            .transpose()
-            .map_err(|_| paging::invalid())?;
+        let after = self.opened(&token, &bound)?;
         let institution = institution(&message.institution)?;
         let page = self
             .0
