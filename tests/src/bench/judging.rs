@@ -158,13 +158,13 @@ fn runs(scale: &Scale, calls: usize, work: impl Fn(usize) -> Option<()>) -> Vec<
     (0..scale.repetitions.max(3)).map(|_| run()).collect()
 }
 
-/// Live grants of one address each, from `first` on.
+/// Live grants of one address each, from `first` on, which end before what is asked for does.
 fn boxes(first: &str, count: u32) -> Outcome<Vec<LiveGrant>> {
     let first = first.parse::<Ipv4Addr>()?.to_bits();
     (0..count)
         .map(|number| {
             Ok(LiveGrant {
-                id: "0193aaaa-bbbb-7ccc-8ddd-eeeeffff0001".parse()?,
+                id: format!("0193aaaa-bbbb-7ccc-8ddd-eeeeffff{number:04x}").parse()?,
                 rule: Rule {
                     sources: vec![set::host(Ipv4Addr::from_bits(first + number).into())],
                     destination: "alma.north.org".parse()?,
@@ -172,7 +172,7 @@ fn boxes(first: &str, count: u32) -> Outcome<Vec<LiveGrant>> {
                     addresses: Vec::new(),
                     services: vec!["tcp/443".parse()?],
                 },
-                expires_at: None,
+                expires_at: Some("2026-12-01T00:00:00Z".parse()?),
             })
         })
         .collect()

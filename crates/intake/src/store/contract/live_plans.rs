@@ -110,3 +110,22 @@ async fn sqlite_walks_the_table_in_its_order_once_a_stretch() {
         assert!(!swept.contains("SCAN live_rules"), "{swept}");
     }
 }
+
+/// Otherwise every look-up is planned anew, and connections wait for each other; `.cargo/config.toml` says how.
+#[tokio::test]
+async fn sqlite_is_compiled_to_keep_its_plans_and_to_share_no_lock() {
+    let mut connection = SqliteConnectOptions::new().connect().await.unwrap();
+    let options: Vec<String> = sqlx::query_scalar("pragma compile_options")
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+    let has = |name: &str| options.iter().any(|option| option == name);
+    assert!(
+        has("ENABLE_QPSG") && has("DEFAULT_MEMSTATUS=0"),
+        "{options:?}"
+    );
+    assert!(
+        !has("ENABLE_STAT4") && !has("ENABLE_MEMORY_MANAGEMENT"),
+        "{options:?}"
+    );
+}
