@@ -64,6 +64,10 @@ impl Scale {
     }
 }
 
+/// What is measured in this process has the allocator of the executable.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SECTIONS: [&str; 9] = [
     "submissions",
     "submissions-sqlite",

@@ -56,7 +56,13 @@ impl PostgresStore {
     pub async fn open(url: &str, schema: &str) -> Result<Self, StoreError> {
         let options = PgConnectOptions::from_str(url)?
             .application_name("portreeve-notification")
-            .options([("search_path", schema)]);
+            // A plan that is made while a table is new and empty would read the whole of it for as long as it is
+            // kept; every statement here has an index to walk.
+            .options([
+                ("search_path", schema),
+                ("enable_seqscan", "off"),
+                ("jit", "off"),
+            ]);
         let mut connection = PgConnection::connect_with(&options).await?;
         // Two replicas that start together would both find it missing.
         sqlx::query("SELECT pg_advisory_lock(hashtext('portreeve'), hashtext($1))")

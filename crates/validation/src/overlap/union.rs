@@ -37,6 +37,15 @@ impl Window {
             (Some(until), Some(end)) => until <= end,
         }
     }
+
+    /// Whether something that is open until `end` (`None`: for ever) is over when it is, or before.
+    pub(super) fn lasts_as_long_as(self, end: Option<Instant>) -> bool {
+        match (self.until, end) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(until), Some(end)) => end <= until,
+        }
+    }
 }
 
 /// What is asked for, as sets.
@@ -225,6 +234,9 @@ fn compare(
         .collect();
     let known_services: usize = grants.iter().map(|grant| grant.rule.services.len()).sum();
     found.spend(known_services * wish.services.len())?;
+    // Which of them anything rests on, in the order in which it was found.
+    let mut rests_on: Vec<GrantId> = Vec::new();
+    let mut counted = vec![false; grants.len()];
     let block = |sources: Vec<Run>, cell: Service, window: Window| Block {
         destination: destination.destination.clone(),
         sources,
@@ -239,7 +251,7 @@ fn compare(
         let mut left = wish.sources.clone();
         // What grants of the same end take, together.
         let mut ending: Vec<(Option<Instant>, Vec<Run>)> = Vec::new();
-        for (grant, sources) in grants.iter().zip(&sources) {
+        for ((grant, sources), counted) in grants.iter().zip(&sources).zip(&mut counted) {
             if left.is_empty() {
                 break;
             }
@@ -257,8 +269,8 @@ fn compare(
                 continue;
             }
             left = set::subtract_runs(&left, &taken);
-            if !found.grants.contains(&grant.id) {
-                found.grants.push(grant.id);
+            if !std::mem::replace(counted, true) {
+                rests_on.push(grant.id);
             }
             if found.open.is_none() {
                 found.open = Some(block(taken.clone(), cell, wish.window));
@@ -285,6 +297,13 @@ fn compare(
                 until: wish.window.until,
             };
             found.leave(block(set::union(taken), cell, after))?;
+        }
+    }
+    // One that leads to several destinations is told once.
+    let known = found.grants.len();
+    for id in rests_on {
+        if !found.grants.iter().take(known).any(|other| *other == id) {
+            found.grants.push(id);
         }
     }
     Some(())
