@@ -17,6 +17,7 @@ mod lists;
 mod loads;
 mod postgres;
 mod reach;
+mod readers;
 mod reads;
 mod rows;
 mod sqlite;

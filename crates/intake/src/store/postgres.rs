@@ -48,6 +48,7 @@ use super::{
     due, lists,
     loads::{Outcome, implement_transaction},
     reach::{self, Stretch},
+    readers::{RESTED, Readers},
     reads::{implement_store, sql},
     rows::{
         self, CatalogueRecord, CommentRecord, EventRecord, FeedRecord, GrantRecord, KeyRecord,
@@ -56,8 +57,11 @@ use super::{
     wakes::Wakes,
 };
 
-/// Connections of a replica that read, one of them for notifications.
-const READERS: u32 = 14;
+/// Connections of a replica that read.
+const READERS: u32 = 12;
+
+/// Connections that listen for notifications, and look when they begin to.
+const LISTENERS: u32 = 2;
 
 /// Connections of a replica that write: one for each lane, and some for what is written beside the groups.
 const WRITERS: u32 = 4;
@@ -68,9 +72,6 @@ const READER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a group waits for one.
 const WRITER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A connection that rested so long is tried before it is used.
-const RESTED: Duration = Duration::from_secs(1);
-
 /// Limits of a statement, of a wait for a lock, and of a group that forgets to go on; as PostgreSQL reads them.
 const STATEMENT_TIMEOUT: &str = "30s";
 const LOCK_TIMEOUT: &str = "5s";
@@ -78,7 +79,7 @@ const IDLE_TIMEOUT: &str = "60s";
 
 /// The ledger in a schema of its own.
 pub(super) struct PostgresStore {
-    readers: PgPool,
+    readers: Readers<Postgres>,
     /// A pool of their own, so that no group queues behind those who read; its connections are made by who uses them
     /// first, the ledger's thread.
     writers: PgPool,
@@ -127,8 +128,10 @@ impl PostgresStore {
                 .after_connect(move |connection, _| Box::pin(prepare(connection, schema)))
         };
         let writers = pool(WRITERS, WRITER_TIMEOUT).connect_lazy_with(options.clone());
-        let readers = pool(READERS, READER_TIMEOUT).connect_with(options).await?;
-        let mut connection = readers.acquire().await?;
+        let pool = pool(READERS + LISTENERS, READER_TIMEOUT)
+            .connect_with(options)
+            .await?;
+        let mut connection = pool.acquire().await?;
         migrate(&mut connection, schema).await?;
         sqlx::query(sql!("make_meta"))
             .bind(service_kit::random::bytes::<32>().as_slice())
@@ -140,11 +143,11 @@ impl PostgresStore {
             channel: format!("portreeve_ledger_{schema}").into(),
             replica: service_kit::random::hex(&service_kit::random::bytes::<8>()).into(),
         };
-        let (head, earliest) = listener::look(&readers).await?;
+        let (head, earliest) = listener::look(&pool).await?;
         let wakes = Arc::new(Wakes::new(head, earliest));
-        let listener = listener::start(readers.clone(), announcer.clone(), Arc::clone(&wakes));
+        let listener = listener::start(pool.clone(), announcer.clone(), Arc::clone(&wakes));
         Ok(Self {
-            readers,
+            readers: Readers::new(pool, READERS, READER_TIMEOUT),
             writers,
             clock,
             wakes,
@@ -161,7 +164,7 @@ impl PostgresStore {
 
     const LIVE_GRANTS: &'static str = sql!("postgres", "live_grants");
 
-    fn readers(&self) -> &PgPool {
+    fn readers(&self) -> &Readers<Postgres> {
         &self.readers
     }
 
@@ -171,7 +174,9 @@ impl PostgresStore {
 
     async fn clock(&self) -> Result<Instant, StoreError> {
         let mut connection = self.readers.acquire().await?;
-        now(&mut connection, &self.clock).await
+        let now = now(&mut connection, &self.clock).await?;
+        connection.keep();
+        Ok(now)
     }
 
     async fn begin_group(&self) -> Result<PostgresTransaction, StoreError> {

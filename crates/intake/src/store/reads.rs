@@ -1,7 +1,7 @@
 //! The reading half of both stores: `implement_store!` writes the same [`super::Store`] for each database.
 //!
 //! Role: a macro, because sqlx's bounds cannot be named once for two databases; the SQL is the same text. A store that
-//! uses it has `readers()` (a pool), `wakes`, `begin_group()`, `clock()` and `bump()`.
+//! uses it has `readers()` ([`super::readers`]), `wakes`, `begin_group()`, `clock()` and `bump()`.
 //! Invariants: whatever spans several statements is read in one snapshot; nothing is read without a bound; filters that
 //! SQL cannot judge exactly (a source that holds an address) are judged here, page by page, at most
 //! [`super::lists::LOOKED_AT_AT_MOST`] rows a call: a page may then be short and still have a next one.
@@ -75,7 +75,8 @@ macro_rules! implement_store {
             }
 
             async fn case(&self, id: RequestId) -> Result<Option<Case>, StoreError> {
-                let mut snapshot = self.readers().begin_with($snapshot).await?;
+                let mut reader = self.readers().acquire().await?;
+                let mut snapshot = reader.begin_with($snapshot).await?;
                 let request: Option<RequestRecord> = sqlx::query_as(sql!("request"))
                     .bind(id.0)
                     .fetch_optional(&mut *snapshot)
@@ -88,6 +89,7 @@ macro_rules! implement_store {
                     .fetch_all(&mut *snapshot)
                     .await?;
                 snapshot.commit().await?;
+                reader.keep();
                 Ok(Some(Case {
                     request: request.read()?,
                     grants: read_grants(grants)?,
@@ -127,7 +129,8 @@ macro_rules! implement_store {
                         next: None,
                     });
                 }
-                let mut snapshot = self.readers().begin_with($snapshot).await?;
+                let mut reader = self.readers().acquire().await?;
+                let mut snapshot = reader.begin_with($snapshot).await?;
                 while let Some(batch) = page.batch() {
                     let mut query = QueryBuilder::<$database>::new(sql!("requests_page"));
                     lists::requests(&mut query, filter, visible, page.after(), batch);
@@ -157,6 +160,7 @@ macro_rules! implement_store {
                         .await?
                 };
                 snapshot.commit().await?;
+                reader.keep();
                 Ok(Page {
                     items: rows::assemble(items, read_grants(grants)?),
                     next,
@@ -171,7 +175,8 @@ macro_rules! implement_store {
                 limit: u32,
             ) -> Result<(Page<Grant>, Feed), StoreError> {
                 let mut page = lists::Paging::new(after, limit, filter.address.is_some());
-                let mut snapshot = self.readers().begin_with($snapshot).await?;
+                let mut reader = self.readers().acquire().await?;
+                let mut snapshot = reader.begin_with($snapshot).await?;
                 let record: FeedRecord = sqlx::query_as(sql!("feed"))
                     .fetch_one(&mut *snapshot)
                     .await?;
@@ -205,6 +210,7 @@ macro_rules! implement_store {
                     })?;
                 }
                 snapshot.commit().await?;
+                reader.keep();
                 Ok((page.finish(), feed))
             }
 
@@ -278,13 +284,14 @@ macro_rules! implement_store {
                 limit: u32,
             ) -> Result<EventPage, StoreError> {
                 let limit = limit.clamp(1, lists::PAGE_AT_MOST);
-                let mut connection = self.readers().acquire().await?;
+                let mut reader = self.readers().acquire().await?;
                 // Read first: what stands at or before this head is committed, so no position is skipped.
                 let head: i64 = sqlx::query_scalar(sql!("head"))
-                    .fetch_one(&mut *connection)
+                    .fetch_one(&mut *reader)
                     .await?;
                 let head = rows::unsigned("ledger_head", 1, head)?;
                 if after_position >= head || visible.is_empty() {
+                    reader.keep();
                     return Ok(EventPage {
                         events: Vec::new(),
                         position: after_position.max(head),
@@ -301,7 +308,7 @@ macro_rules! implement_store {
                                 .bind(one.as_str())
                                 .bind(rows::signed(after_position))
                                 .bind(rows::signed(window))
-                                .fetch_optional(&mut *connection)
+                                .fetch_optional(&mut *reader)
                                 .await?;
                             if let Some(bound) = bound {
                                 until = head.min(rows::unsigned("events", bound, bound)?);
@@ -313,7 +320,8 @@ macro_rules! implement_store {
                 let mut query = QueryBuilder::<$database>::new(sql!("events_page"));
                 lists::events(&mut query, (after_position, until), filter, visible, limit);
                 let records: Vec<EventRecord> =
-                    query.build_query_as().fetch_all(&mut *connection).await?;
+                    query.build_query_as().fetch_all(&mut *reader).await?;
+                reader.keep();
                 let events: Vec<StoredEvent> = records
                     .into_iter()
                     .map(EventRecord::read)

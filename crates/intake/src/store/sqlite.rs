@@ -31,7 +31,7 @@ use domain::{
 };
 use service_kit::clock::Clock;
 use sqlx::{
-    QueryBuilder, Sqlite, SqlitePool,
+    Connection, QueryBuilder, Sqlite, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::sync::watch;
@@ -45,6 +45,7 @@ use super::{
     due, lists,
     loads::{Outcome, implement_transaction},
     reach::{self, Stretch},
+    readers::Readers,
     reads::{implement_store, sql},
     rows::{
         self, CatalogueRecord, CommentRecord, EventRecord, FeedRecord, GrantRecord, KeyRecord,
@@ -65,7 +66,7 @@ const WRITER_TIMEOUT: Duration = Duration::from_secs(30);
 /// The ledger in one file.
 pub(super) struct SqliteStore {
     writer: SqlitePool,
-    readers: SqlitePool,
+    readers: Readers<Sqlite>,
     clock: Clock,
     wakes: Arc<Wakes>,
 }
@@ -134,7 +135,7 @@ impl SqliteStore {
         );
         Ok(Self {
             writer,
-            readers,
+            readers: Readers::new(readers, READERS, BUSY_TIMEOUT),
             clock,
             wakes: Arc::new(wakes),
         })
@@ -148,7 +149,7 @@ impl SqliteStore {
 
     const LIVE_GRANTS: &'static str = sql!("sqlite", "live_grants");
 
-    fn readers(&self) -> &SqlitePool {
+    fn readers(&self) -> &Readers<Sqlite> {
         &self.readers
     }
 
