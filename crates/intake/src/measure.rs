@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     Settings,
-    store::{self, Changes, Reach, Store, StoreError},
+    store::{self, Changes, Reach, Store, StoreError, Target},
 };
 
 /// Grants that are written in one transaction.
@@ -80,7 +80,11 @@ impl LiveGrants {
         limit: u32,
     ) -> Result<usize, StoreError> {
         let reach = Reach {
-            destinations: vec![(destination.clone(), None)],
+            destinations: vec![Target {
+                destination: destination.clone(),
+                server: None,
+                addresses: Vec::new(),
+            }],
             sources: sources.to_vec(),
         };
         let found = self.store.live_grants(institution, &reach, now, limit);

@@ -42,7 +42,7 @@ use service_kit::{clock::Clock, parts::StoreLocation};
 use tokio::sync::watch;
 
 pub(crate) use self::{
-    reach::Reach,
+    reach::{Reach, Target},
     values::{
         ApiKey, Changes, Comment, Due, EventFilter, EventPage, Feed, GrantFilter, LiveGrants, Page,
         PageKey, Replay, ReplayKey, RequestFilter, StoredEvent, Versioned, Wake,

@@ -1,19 +1,19 @@
 //! Where live grants are looked for: the rows of `live_rules`, and the stretches of it that a request has to look at.
 //!
 //! Role: a row says that a live grant of an institution lets one source network reach one *place*: a destination by
-//! name or address, or a server of the catalogue. A destination is one machine, so places are met by equality; sources
-//! are networks, so they are met by stretches of a sorted key. The key of a network is its family, its level and its
+//! name, each address that it is opened to, or a server of the catalogue. Places are met by equality; sources are networks, so they are met by stretches of a sorted key. The key of a network is its family, its level and its
 //! first address. Levels are the prefix lengths 0, 16, 24, 32 (IPv4) and 0, 32, 64, 128 (IPv6); a network stands at the
 //! greatest level that is not longer than itself. All networks of one level that touch a wanted one lie in one stretch:
 //! from where the wanted one's ancestor at that level begins to where the wanted one ends. So four walks of an ordinary
 //! index find ancestors and descendants alike; one look for each ancestor would be 33 or 129. A stretch holds little
-//! else: it is of one institution and one place.
+//! else: it is of one institution and one place. Stretches that begin together are walked as one.
 //! Invariants: whatever shares an address with what is wanted is found. Rows of a grant and stretches of a request are
 //! bounded: too many networks are widened to fewer, which finds more, never less, and the caller compares exactly.
 //! Failure story: none; it is arithmetic.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    mem,
     net::{IpAddr, Ipv6Addr},
     time::Duration,
 };
@@ -41,19 +41,52 @@ const LEVELS: [[u8; 4]; 2] = [[0, 16, 24, 32], [0, 32, 64, 128]];
 /// What a request would open, as far as live grants are looked for by it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Reach {
-    /// Where to, each with its server in the catalogue.
-    pub(crate) destinations: Vec<(Destination, Option<ServerId>)>,
+    /// Where to.
+    pub(crate) destinations: Vec<Target>,
     /// From where.
     pub(crate) sources: Vec<IpNet>,
 }
 
+/// A destination, as far as it is known.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Target {
+    /// As it was asked for.
+    pub(crate) destination: Destination,
+    /// Its server in the catalogue.
+    pub(crate) server: Option<ServerId>,
+    /// What its name was resolved to when it was judged before.
+    pub(crate) addresses: Vec<IpAddr>,
+}
+
+impl Target {
+    /// Whether `rule` may lead here: by name, by address, or to the same server.
+    fn is_met_by(&self, rule: &Rule) -> bool {
+        let here = || {
+            self.destination
+                .address()
+                .into_iter()
+                .chain(self.addresses.iter().copied())
+        };
+        let opened = rule
+            .destination
+            .address()
+            .into_iter()
+            .chain(rule.addresses.iter().copied());
+        rule.destination == self.destination
+            || (self.server.is_some() && rule.server == self.server)
+            || opened
+                .into_iter()
+                .any(|opened| here().any(|address| address == opened))
+    }
+}
+
 impl Reach {
-    /// Whether `rule` leads to one of the destinations from an address in the sources, exactly.
+    /// Whether `rule` may lead to one of the destinations from an address in the sources, which is exact.
     pub(super) fn touches(&self, rule: &Rule) -> bool {
-        let leads = self.destinations.iter().any(|(destination, server)| {
-            rule.destination == *destination || (server.is_some() && rule.server == *server)
-        });
-        leads && set::overlap(&self.sources, &rule.sources)
+        self.destinations
+            .iter()
+            .any(|target| target.is_met_by(rule))
+            && set::overlap(&self.sources, &rule.sources)
     }
 
     /// The stretches of `live_rules` that hold every rule which this one touches.
@@ -61,23 +94,47 @@ impl Reach {
         let places: BTreeSet<String> = self
             .destinations
             .iter()
-            .flat_map(|(destination, server)| places(destination, server.as_ref()))
+            .flat_map(|target| {
+                places(
+                    &target.destination,
+                    target.server.as_ref(),
+                    &target.addresses,
+                )
+            })
             .collect();
         if places.is_empty() || self.sources.is_empty() {
             return Vec::new();
         }
         let networks = at_most(&self.sources, (LOOKED_AT / places.len()).max(1));
-        let pairs = places
+        let mut stretches: BTreeMap<(&String, String), (String, String)> = BTreeMap::new();
+        for (place, network) in places
             .iter()
-            .flat_map(|place| networks.iter().map(move |network| (place, *network)));
-        pairs
-            .flat_map(|(place, network)| {
-                LEVELS[family(network)].iter().map(move |level| Stretch {
-                    place: place.clone(),
-                    low: key(*level, cut(network, *level).network(), network),
-                    last: key(*level, network.broadcast(), network),
-                    first: key(*level, network.network(), network),
-                })
+            .flat_map(|place| networks.iter().map(move |network| (place, *network)))
+        {
+            for level in LEVELS[family(network)] {
+                let low = key(level, cut(network, level).network(), network);
+                let last = key(level, network.broadcast(), network);
+                let first = key(level, network.network(), network);
+                match stretches.entry((place, low)) {
+                    Entry::Vacant(free) => {
+                        free.insert((last, first));
+                    }
+                    // What lies between two networks is found as well, and left out by who compares exactly.
+                    Entry::Occupied(mut taken) => {
+                        let (known_last, known_first) = taken.get_mut();
+                        *known_last = last.max(mem::take(known_last));
+                        *known_first = first.min(mem::take(known_first));
+                    }
+                }
+            }
+        }
+        stretches
+            .into_iter()
+            .map(|((place, low), (last, first))| Stretch {
+                place: place.clone(),
+                low,
+                last,
+                first,
             })
             .collect()
     }
@@ -134,7 +191,8 @@ pub(super) const KEEP_ROWS: Duration = Duration::from_secs(3600);
 /// The rows of a grant, each once; a function of its rule, which never changes.
 fn rows(grant: &Grant) -> Vec<RuleRow<'_>> {
     let networks = at_most(&grant.rule.sources, ROWS_AT_A_PLACE);
-    places(&grant.rule.destination, grant.rule.server.as_ref())
+    let rule = &grant.rule;
+    places(&rule.destination, rule.server.as_ref(), &rule.addresses)
         .flat_map(|place| {
             networks.iter().map(move |network| {
                 let level = level(*network);
@@ -149,10 +207,18 @@ fn rows(grant: &Grant) -> Vec<RuleRow<'_>> {
         .collect()
 }
 
-/// What a destination is looked for by. No name or address holds a slash.
-fn places(destination: &Destination, server: Option<&ServerId>) -> impl Iterator<Item = String> {
+/// What a destination is looked for by, each once. No name or address holds a slash.
+fn places<'a>(
+    destination: &'a Destination,
+    server: Option<&ServerId>,
+    addresses: &'a [IpAddr],
+) -> impl Iterator<Item = String> + 'a {
     let server = server.map(|server| format!("server/{server}"));
-    std::iter::once(destination.to_string()).chain(server)
+    // An address is not resolved to anything; one that was all the same must not have two rows.
+    let addresses = addresses.iter().filter(|_| destination.address().is_none());
+    std::iter::once(destination.to_string())
+        .chain(server)
+        .chain(addresses.map(ToString::to_string))
 }
 
 /// The fewest networks that hold the same addresses; where these are more than `count`, wider ones that are fewer. Each

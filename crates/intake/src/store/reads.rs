@@ -234,10 +234,11 @@ macro_rules! implement_store {
                 let records: Vec<LiveRecord> = bind_stretches(query, &stretches)
                     .fetch_all(self.readers())
                     .await?;
-                let cut = records.iter().any(|record| record.cut);
+                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+                let cut = records.len() > limit || records.iter().any(|record| record.cut);
                 let mut grants = records
                     .into_iter()
-                    .take(usize::try_from(limit).unwrap_or(usize::MAX))
+                    .take(limit)
                     .map(LiveRecord::read)
                     .collect::<Result<Vec<_>, _>>()?;
                 grants.retain(|grant| wanted.touches(&grant.rule));

@@ -205,8 +205,15 @@ fn networks(runs: &[Run]) -> Option<Vec<String>> {
 fn as_sources(wish: &Wish<'_>, remainder: &[Block]) -> Option<Vec<String>> {
     let closed = || remainder.iter().filter(|block| block.window == wish.window);
     let first = closed().next()?;
+    // One for each destination as it was asked for; a part that is about one of its addresses cannot be asked for so.
+    let is_whole = |block: &Block| {
+        let mut asked = wish.destinations.iter();
+        asked.any(|destination| destination.destination == block.destination)
+    };
     let same = closed().count() == wish.destinations.len()
-        && closed().all(|block| block.sources == first.sources && block.services == wish.services);
+        && closed().all(|block| {
+            is_whole(block) && block.sources == first.sources && block.services == wish.services
+        });
     if same { networks(&first.sources) } else { None }
 }
 

@@ -7,6 +7,8 @@
 //! Invariants: never a wrong answer; beyond [`WORK_BUDGET`] the answer is [`Overlap::Undecided`]; a grant past its
 //! deadline counts as closed; the parts of a remainder are disjoint. Nothing fails.
 
+use std::net::IpAddr;
+
 use domain::id::GrantId;
 use domain::net::service::set as services;
 use domain::net::set::{self, Run};
@@ -78,7 +80,7 @@ impl<'a> Wish<'a> {
 /// A part of a wish: every source to the destination, on every service, in the window.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
-    /// To where.
+    /// To where: as it was asked for, or one of its addresses.
     pub destination: Destination,
     /// A union of runs.
     pub sources: Vec<Run>,
@@ -204,10 +206,51 @@ impl Found {
     }
 }
 
-/// Whether a grant leads to a destination of a request.
-pub(super) fn leads_to(grant: &LiveGrant, destination: &ReadDestination) -> bool {
+/// The addresses that something is opened to; none when they are not known.
+pub(super) fn addresses<'a>(
+    destination: &Destination,
+    resolved: &'a [IpAddr],
+) -> impl Iterator<Item = IpAddr> + Clone + 'a {
+    destination
+        .address()
+        .into_iter()
+        .chain(resolved.iter().copied())
+}
+
+/// The addresses that a grant opened.
+pub(super) fn opened_by(grant: &LiveGrant) -> impl Iterator<Item = IpAddr> + Clone {
+    addresses(&grant.rule.destination, &grant.rule.addresses)
+}
+
+/// The addresses that a wish is about.
+pub(super) fn wished(destination: &ReadDestination) -> impl Iterator<Item = IpAddr> + Clone {
+    addresses(&destination.destination, &destination.addresses)
+}
+
+/// Whether a grant and a wish say the same name or server. It counts only where one of them knows no addresses.
+pub(super) fn is_namesake(grant: &LiveGrant, destination: &ReadDestination) -> bool {
     grant.rule.destination == destination.destination
         || (grant.rule.server.is_some() && grant.rule.server == destination.server)
+}
+
+/// Whether a grant leads to any part of a destination of a request.
+pub(super) fn leads_to(grant: &LiveGrant, destination: &ReadDestination) -> bool {
+    places(destination).any(|place| reaches(grant, destination, place))
+}
+
+/// The places of a destination: each address, or the name alone.
+fn places(destination: &ReadDestination) -> impl Iterator<Item = Option<IpAddr>> + Clone {
+    let unknown = wished(destination).next().is_none();
+    wished(destination).map(Some).chain(unknown.then_some(None))
+}
+
+/// Whether a grant leads to a place of a destination.
+fn reaches(grant: &LiveGrant, destination: &ReadDestination, place: Option<IpAddr>) -> bool {
+    let mut opened = opened_by(grant).peekable();
+    match place {
+        Some(address) if opened.peek().is_some() => opened.any(|one| one == address),
+        _ => is_namesake(grant, destination),
+    }
 }
 
 /// Whether a grant is open at an instant.
@@ -215,16 +258,51 @@ pub(super) fn is_open(grant: &LiveGrant, at: Instant) -> bool {
     grant.expires_at.is_none_or(|end| at < end)
 }
 
+/// Compares a destination, place by place where not all of its places are open alike.
 fn compare(
     wish: &Wish<'_>,
     destination: &ReadDestination,
     live: &[LiveGrant],
     found: &mut Found,
 ) -> Option<()> {
-    let mut grants: Vec<&LiveGrant> = live
+    let open: Vec<&LiveGrant> = live
         .iter()
-        .filter(|grant| is_open(grant, wish.window.from) && leads_to(grant, destination))
+        .filter(|grant| is_open(grant, wish.window.from))
         .collect();
+    let leading = |place: Option<IpAddr>| -> Vec<&LiveGrant> {
+        let open = open.iter().copied();
+        open.filter(|grant| reaches(grant, destination, place))
+            .collect()
+    };
+    let mut places = places(destination);
+    let first = leading(places.next()?);
+    let mut others = Vec::new();
+    for place in places {
+        found.spend(open.len())?;
+        others.push((place, leading(place)));
+    }
+    let same = |one: &[&LiveGrant], other: &[&LiveGrant]| {
+        one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.id == other.id)
+    };
+    if others.iter().all(|(_, grants)| same(grants, &first)) {
+        return compare_place(wish, &destination.destination, first, found);
+    }
+    let first = (wished(destination).next(), first);
+    for (place, grants) in std::iter::once(first).chain(others) {
+        // Several places are several addresses.
+        let place = Destination::Address(place?);
+        compare_place(wish, &place, grants, found)?;
+    }
+    Some(())
+}
+
+/// Compares a place with the grants that lead to it.
+fn compare_place(
+    wish: &Wish<'_>,
+    place: &Destination,
+    mut grants: Vec<&LiveGrant>,
+    found: &mut Found,
+) -> Option<()> {
     // Longest-lived first; without an end comes before every end.
     grants
         .sort_by_key(|grant| std::cmp::Reverse(grant.expires_at.map_or(i64::MAX, Instant::micros)));
@@ -238,7 +316,7 @@ fn compare(
     let mut rests_on: Vec<GrantId> = Vec::new();
     let mut counted = vec![false; grants.len()];
     let block = |sources: Vec<Run>, cell: Service, window: Window| Block {
-        destination: destination.destination.clone(),
+        destination: place.clone(),
         sources,
         services: vec![cell],
         window,

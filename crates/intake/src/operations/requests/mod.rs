@@ -228,7 +228,7 @@ impl Intake {
         pinned: &[ReadDestination],
     ) -> Result<Verdict, Failure> {
         let now = self.now();
-        let live = self.live_grants(asked, around, now).await?;
+        let live = self.live_grants(asked, around, pinned, now).await?;
         let not_yours = self
             .not_yours(&around.institution.id, asked, &around.servers)
             .await?;

@@ -10,7 +10,7 @@ use domain::{
     catalogue::Server,
     finding::any_error,
     net::{Destination, read_destinations, read_sources},
-    request::Asked,
+    request::{Asked, ReadDestination},
     time::Instant,
 };
 use proto::error::Failure;
@@ -18,7 +18,7 @@ use proto::error::Failure;
 use super::{Intake, Surroundings};
 use crate::{
     ledger::store_failure,
-    store::{LiveGrants, Reach},
+    store::{LiveGrants, Reach, Target},
 };
 
 /// Live grants that a request is compared with, at most; beyond it validation says that it is undecided.
@@ -29,14 +29,15 @@ const OVERLAP_PARTS: usize = 20_000;
 
 impl Intake {
     /// The live grants that `asked` could touch. None are looked up for what cannot be read: it is refused, whatever is
-    /// open.
+    /// open. What a name is resolved to is known from the second time on (`pinned`), which is when it is decided.
     pub(super) async fn live_grants(
         &self,
         asked: &Asked,
         around: &Surroundings,
+        pinned: &[ReadDestination],
         now: Instant,
     ) -> Result<LiveGrants, Failure> {
-        let Some(reach) = reach(asked, &around.servers) else {
+        let Some(reach) = reach(asked, &around.servers, pinned) else {
             return Ok(LiveGrants::default());
         };
         let mut live = self
@@ -59,7 +60,7 @@ impl Intake {
 }
 
 /// What live grants are looked for by; `None` when a list is empty or cannot be read as a whole.
-fn reach(asked: &Asked, servers: &[Server]) -> Option<Reach> {
+fn reach(asked: &Asked, servers: &[Server], pinned: &[ReadDestination]) -> Option<Reach> {
     let (sources, unread) = read_sources("sources", &asked.sources);
     let (destinations, unknown) = read_destinations("destinations", &asked.destinations);
     if sources.is_empty() || destinations.is_empty() || any_error(&unread) || any_error(&unknown) {
@@ -73,8 +74,14 @@ fn reach(asked: &Asked, servers: &[Server]) -> Option<Reach> {
         destinations: destinations
             .into_iter()
             .map(|entry| {
-                let server = server(&entry.destination).map(|server| server.id.clone());
-                (entry.destination, server)
+                let resolved = pinned
+                    .iter()
+                    .find(|known| known.destination == entry.destination);
+                Target {
+                    server: server(&entry.destination).map(|server| server.id.clone()),
+                    addresses: resolved.map_or_else(Vec::new, |known| known.addresses.clone()),
+                    destination: entry.destination,
+                }
             })
             .collect(),
         sources: sources
@@ -117,17 +124,29 @@ mod tests {
             "9.9.9.0-9.9.9.2 1.1.1.1",
             "ALMA.north.org., other.north.org",
         );
-        let reach = reach(&asked, &[server]).unwrap();
+        let pinned = ReadDestination {
+            destination: "other.north.org".parse().unwrap(),
+            server: None,
+            cloud_team: None,
+            addresses: vec!["198.41.0.5".parse().unwrap()],
+            resolved_at: None,
+        };
+        let reach = reach(&asked, &[server], &[pinned]).unwrap();
         let sources: Vec<String> = reach.sources.iter().map(ToString::to_string).collect();
         assert_eq!(sources, ["9.9.9.0/31", "9.9.9.2/32", "1.1.1.1/32"]);
         assert_eq!(
             reach.destinations,
             [
-                (
-                    "alma.north.org".parse().unwrap(),
-                    Some("host-7".parse().unwrap())
-                ),
-                ("other.north.org".parse().unwrap(), None),
+                Target {
+                    destination: "alma.north.org".parse().unwrap(),
+                    server: Some("host-7".parse().unwrap()),
+                    addresses: Vec::new(),
+                },
+                Target {
+                    destination: "other.north.org".parse().unwrap(),
+                    server: None,
+                    addresses: vec!["198.41.0.5".parse().unwrap()],
+                },
             ]
         );
     }
@@ -141,7 +160,7 @@ mod tests {
             ("9.9.9.9", "alma.north.org, *.north.org"),
         ] {
             let asked = asked(sources, destinations);
-            assert_eq!(reach(&asked, &[]), None, "{sources} -> {destinations}");
+            assert_eq!(reach(&asked, &[], &[]), None, "{sources} -> {destinations}");
         }
     }
 }

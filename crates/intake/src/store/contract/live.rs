@@ -1,17 +1,17 @@
 //! The live grants that touch a request: all of them, and no others.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use domain::{
     grant::{EndReason, Grant, GrantState},
-    id::{GrantId, InstitutionId},
+    id::{GrantId, InstitutionId, ServerId},
     net::{Destination, IpNet, set},
     time::Instant,
 };
 use uuid::Uuid;
 
 use super::{Place, commit, values::*};
-use crate::store::{Changes, LiveGrants, Reach, Store};
+use crate::store::{Changes, LiveGrants, Reach, Store, Target};
 
 fn north() -> InstitutionId {
     "north".parse().unwrap()
@@ -25,9 +25,17 @@ fn reach(destinations: &[&Destination], sources: &[&str]) -> Reach {
     Reach {
         destinations: destinations
             .iter()
-            .map(|destination| ((*destination).clone(), None))
+            .map(|destination| target((*destination).clone(), None))
             .collect(),
         sources: sources.iter().map(|source| network(source)).collect(),
+    }
+}
+
+fn target(destination: Destination, server: Option<ServerId>) -> Target {
+    Target {
+        destination,
+        server,
+        addresses: Vec::new(),
     }
 }
 
@@ -161,6 +169,24 @@ fn some_network(dice: &mut Dice) -> IpNet {
         .trunc()
 }
 
+/// What a name may have been resolved to; an address is not.
+fn some_addresses(dice: &mut Dice, destination: &Destination) -> Vec<IpAddr> {
+    let count = match destination {
+        Destination::Host(_) => dice.roll(3),
+        Destination::Address(_) => 0,
+    };
+    let all = ["9.9.1.7", "9.9.1.8", "2620:fe::7"];
+    (0..count)
+        .map(|_| dice.pick(&all).parse().unwrap())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
+}
+
+fn addresses(destination: &Destination, resolved: &[IpAddr]) -> impl Iterator<Item = IpAddr> {
+    destination.address().into_iter().chain(resolved.to_vec())
+}
+
 pub(super) async fn what_touches_is_found_and_nothing_else(place: Place) {
     let store = place.open().await;
     let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
@@ -182,6 +208,7 @@ pub(super) async fn what_touches_is_found_and_nothing_else(place: Place) {
             .collect();
         grant.rule.destination = dice.pick(&places).parse().unwrap();
         grant.rule.server = (dice.roll(3) == 0).then(|| dice.pick(&servers).parse().unwrap());
+        grant.rule.addresses = some_addresses(&mut dice, &grant.rule.destination);
         changes.new_grants.push(grant.clone());
         all.push(grant);
     }
@@ -193,7 +220,9 @@ pub(super) async fn what_touches_is_found_and_nothing_else(place: Place) {
             destinations: (0..=dice.roll(2))
                 .map(|_| {
                     let server = (dice.roll(3) == 0).then(|| dice.pick(&servers).parse().unwrap());
-                    (dice.pick(&places).parse().unwrap(), server)
+                    let mut target = target(dice.pick(&places).parse().unwrap(), server);
+                    target.addresses = some_addresses(&mut dice, &target.destination);
+                    target
                 })
                 .collect(),
             sources: (0..=dice.roll(2))
@@ -205,9 +234,13 @@ pub(super) async fn what_touches_is_found_and_nothing_else(place: Place) {
             .iter()
             .filter(|grant| grant.institution == north() && grant.is_live(now))
             .filter(|grant| {
-                wanted.destinations.iter().any(|(destination, server)| {
-                    *destination == grant.rule.destination
-                        || (server.is_some() && *server == grant.rule.server)
+                wanted.destinations.iter().any(|target| {
+                    target.destination == grant.rule.destination
+                        || (target.server.is_some() && target.server == grant.rule.server)
+                        || addresses(&target.destination, &target.addresses).any(|address| {
+                            addresses(&grant.rule.destination, &grant.rule.addresses)
+                                .any(|opened| opened == address)
+                        })
                 })
             })
             .filter(|grant| set::overlap(&grant.rule.sources, &wanted.sources))
@@ -227,7 +260,7 @@ pub(super) async fn a_server_is_met_under_any_of_its_names(place: Place) {
     commit(&store, &making(&one, std::slice::from_ref(&grant))).await;
     let mut wanted = reach(&[&"198.41.0.4".parse().unwrap()], &["9.9.9.9/32"]);
     assert_eq!(found(&store, &wanted, NOW).await, []);
-    wanted.destinations[0].1 = Some("host-7".parse().unwrap());
+    wanted.destinations[0].server = Some("host-7".parse().unwrap());
     assert_eq!(found(&store, &wanted, NOW).await, [grant.id]);
     // A host that is called like a server is not that server.
     assert_eq!(

@@ -35,7 +35,13 @@ fn wanted(sources: Vec<IpNet>, destinations: &[&str]) -> Reach {
     Reach {
         destinations: destinations
             .iter()
-            .filter_map(|text| Some((text.parse().ok()?, None)))
+            .filter_map(|text| {
+                Some(Target {
+                    destination: text.parse().ok()?,
+                    server: None,
+                    addresses: Vec::new(),
+                })
+            })
             .collect(),
         sources,
     }
@@ -58,6 +64,20 @@ proptest! {
         for other in stored {
             let by_key = stretches.iter().filter(|stretch| holds(stretch, &keys(other))).count();
             prop_assert_eq!(by_key, usize::from(overlap(&[one], &[other])), "{}", other);
+        }
+    }
+
+    #[test]
+    fn the_stretches_of_several_networks_hold_whatever_touches_one_and_begin_apart(
+        wide in prop::collection::vec(network(), 1..6),
+        stored in prop::collection::vec(network(), 0..20),
+    ) {
+        let stretches = wanted(wide.clone(), &["a.library.org"]).stretches();
+        let begins: BTreeSet<&String> = stretches.iter().map(|stretch| &stretch.low).collect();
+        prop_assert_eq!(begins.len(), stretches.len());
+        for other in stored {
+            let is_found = stretches.iter().any(|stretch| holds(stretch, &keys(other)));
+            prop_assert!(is_found || !overlap(&wide, &[other]), "{}", other);
         }
     }
 
