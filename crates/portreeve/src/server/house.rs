@@ -70,6 +70,13 @@ impl House {
     /// # Errors
     /// What kept a part from starting.
     pub async fn start(config: &Config, clock: Clock) -> Result<Self, Trouble> {
+        if config.optional("listen").is_some() {
+            return Err(Trouble::Usage(
+                "listen: it is the address of a single service (serve intake, and so on); everything in one process is \
+                 reached by gateway.listen alone, so set that instead"
+                    .into(),
+            ));
+        }
         let (gateway_listener, gateway_address) =
             bind("gateway.listen", config.text("gateway.listen")).await?;
         let (admin_listener, admin_address) =

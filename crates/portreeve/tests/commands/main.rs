@@ -192,6 +192,19 @@ fn a_service_alone_refuses_to_start_without_the_shared_key() {
 }
 
 #[test]
+fn the_address_of_a_single_service_is_refused_where_everything_runs() {
+    let directory = TempDir::new().unwrap();
+    let output = portreeve()
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("gateway.listen"));
+    assert!(!directory.path().join("data").exists());
+}
+
+#[test]
 fn a_second_process_is_told_who_holds_the_directory() {
     let directory = TempDir::new().unwrap();
     let (_served, _) = house(directory.path());
