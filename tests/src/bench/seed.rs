@@ -162,13 +162,15 @@ impl Ledger {
         // The deadline of an active grant is its end; a random one must be drawn once.
         self.run("update grants set due_at_us = expires_at_us where due_at_us = 0")
             .await?;
-        // What they open is found under the same places.
+        // What they open is found under the same places. The template's few rows are read first: the planner, which
+        // thinks the table empty, would look for them in the growing table once for every copy.
         let (first, last) = (copies.first, copies.first + copies.count - 1);
         self.run(&format!(
             "insert into live_rules (institution, place, network_from, grant_id, network_to, expires_at_us)
+             with rule as materialized (select * from live_rules where grant_id = {})
              select rule.institution, rule.place, rule.network_from, grants.id, rule.network_to, grants.expires_at_us
-             from live_rules as rule cross join grants
-             where rule.grant_id = {} and grants.id between {} and {}",
+             from rule cross join grants
+             where grants.id between {} and {}",
             self.literal(&template.grant),
             self.id(GRANTS, &first.to_string()),
             self.id(GRANTS, &last.to_string()),
