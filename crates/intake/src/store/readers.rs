@@ -21,7 +21,8 @@ use futures::{
 };
 use service_kit::clock::Clock;
 use sqlx::{
-    Database, Describe, Either, Error, Execute, Executor, Pool, SqlStr, pool::PoolConnection,
+    Connection as _, Database, Describe, Either, Error, Execute, Executor, Pool, SqlStr,
+    pool::PoolConnection,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -66,11 +67,17 @@ impl<DB: Database> Readers<DB> {
         let warm = self.warm().pop();
         let connection = match warm {
             Some((connection, since)) if self.clock.monotonic() < since + RESTED => connection,
-            Some(rested) => {
-                // The others rested longer still: the pool tries them all.
-                drop(rested);
-                drop(mem::take(&mut *self.warm()));
-                self.pool.acquire().await?
+            // Its statements are prepared and its server knows the tables: worth one question, after every quiet time.
+            Some((mut connection, _)) => {
+                match self.clock.timeout(self.patience, connection.ping()).await {
+                    Ok(Ok(())) => connection,
+                    _ => {
+                        // The others rested longer still, so what became of this one became of them: the pool sees to it.
+                        drop(connection);
+                        drop(mem::take(&mut *self.warm()));
+                        self.pool.acquire().await?
+                    }
+                }
             }
             None => self.pool.acquire().await?,
         };

@@ -20,10 +20,11 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _};
 
 pub use metrics::{
     BATCH_SIZE, DURATION_SECONDS, LATENESS_SECONDS, histogram, meter, prometheus_text, registry,
@@ -49,7 +50,7 @@ pub struct TelemetrySettings {
     pub service_name: String,
     /// How log lines look.
     pub log_format: LogFormat,
-    /// What is logged, as in `info,intake=debug`.
+    /// What is logged, as in `info,portreeve_intake=debug`.
     pub log_filter: String,
     /// Where OTLP traces go over gRPC, as in `http://collector:4317`; `None` exports nothing.
     pub otlp_endpoint: Option<String>,
@@ -75,13 +76,24 @@ pub struct TelemetryGuard {
 
 static FIRST: OnceLock<()> = OnceLock::new();
 
+/// What speaks below the exporter.
+const LIBRARIES: [&str; 6] = [
+    "h2",
+    "hyper",
+    "hyper_util",
+    "tonic",
+    "tower",
+    "opentelemetry",
+];
+
 /// Starts logs and traces. Only the first call in a process does anything. With an OTLP endpoint it must
 /// be called inside a tokio runtime.
 ///
 /// # Errors
 /// [`TelemetryError`] for a filter or an endpoint that cannot be used.
 pub fn init(settings: &TelemetrySettings) -> Result<TelemetryGuard, TelemetryError> {
-    let filter: EnvFilter = EnvFilter::try_new(&settings.log_filter)?;
+    // By target alone: a filter that also looks at spans takes a lock whenever one is entered.
+    let filter: Targets = settings.log_filter.parse()?;
     if FIRST.set(()).is_err() {
         return Ok(TelemetryGuard { traces: None });
     }
@@ -102,9 +114,9 @@ pub fn init(settings: &TelemetrySettings) -> Result<TelemetryGuard, TelemetryErr
     };
     // The libraries below the exporter speak through spans of their own; exporting those would feed
     // the exporter with itself.
-    let exported = EnvFilter::new(
-        "info,h2=off,hyper=off,hyper_util=off,tonic=off,tower=off,opentelemetry=off",
-    );
+    let exported = Targets::new()
+        .with_default(LevelFilter::INFO)
+        .with_targets(LIBRARIES.map(|library| (library, LevelFilter::OFF)));
     let spans = tracing_opentelemetry::layer()
         .with_tracer(traces.tracer("portreeve"))
         .with_location(false)
