@@ -153,6 +153,10 @@ actions! {
     WebhookWrite = "webhook.write": [Requester, Analyst, Cloud, Administrator],
     /// Read the state of the services.
     OperateRead = "operate.read": [Auditor, Administrator],
+    /// Ask what was open, at any instant.
+    AccessTrace = "access.trace": [Auditor, Administrator],
+    /// Read signed heads and proofs: they count the events of everybody.
+    HistoryRead = "history.read": [Auditor, Administrator],
     /// Ask who one is.
     CallerRead = "caller.read": [Requester, Delegate, Analyst, Cloud, InstitutionApprover, Auditor, Administrator],
     /// Tell whose key a secret is: the gateway.
@@ -199,6 +203,7 @@ impl Action {
                 | Self::KeyRead
                 | Self::KeyWrite
                 | Self::OperateRead
+                | Self::HistoryRead
                 | Self::ServiceAuthenticate
                 | Self::ServiceTime
                 | Self::ServiceEvents

@@ -206,6 +206,7 @@ impl Case {
             };
             let mut event = Event::new(kind, by, now).with(|details| {
                 details.until = Some(grant.hand_over_at);
+                details.opens = Some(grant.rule.clone());
             });
             event.grant = Some(grant.id);
             events.push(event);
@@ -271,6 +272,7 @@ impl Case {
             let mut event = Event::new(EventType::GrantImported, by, now).with(|details| {
                 details.effective_at = Some(effective_at);
                 details.until = deadline;
+                details.opens = Some(grant.rule.clone());
             });
             event.grant = Some(grant.id);
             events.push(event);

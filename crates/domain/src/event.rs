@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     access::Actor,
     id::{GrantId, TeamId},
+    net::Rule,
     time::Instant,
 };
 
@@ -195,6 +196,9 @@ pub struct Details {
     /// Why it ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end_reason: Option<EndReason>,
+    /// What the grant opens: in the event that makes it, so that the log alone can tell what was open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opens: Option<Rule>,
 }
 
 /// One thing that happened.

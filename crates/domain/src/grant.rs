@@ -10,21 +10,19 @@
 
 mod step;
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-pub use crate::event::EndReason;
 use crate::{
     access::Actor,
     catalogue::Closing,
     deadline::{Class, Deadline},
-    id::{GrantId, InstitutionId, ProductId, RequestId, RequestNumber, ServerId, TeamId},
-    net::{Destination, Service},
+    id::{GrantId, InstitutionId, ProductId, RequestId, RequestNumber, TeamId},
     request::Direction,
     time::{Instant, Validity, Zone},
 };
+pub use crate::{event::EndReason, net::Rule};
 
 /// Where a grant stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -78,23 +76,6 @@ impl GrantState {
             Self::Active | Self::Ending | Self::Ended | Self::EndingFailed
         )
     }
-}
-
-/// What is open: never changes after approval; another rule is another grant.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Rule {
-    /// Source networks, canonical.
-    pub sources: Vec<IpNet>,
-    /// Where to.
-    pub destination: Destination,
-    /// The hosted server, when known.
-    pub server: Option<ServerId>,
-    /// What the destination's name was resolved to when it was judged, ascending: this is opened. Empty: the
-    /// destination is an address, or names are not resolved here.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub addresses: Vec<IpAddr>,
-    /// Protocol and ports.
-    pub services: Vec<Service>,
 }
 
 /// A later end that waits for a decision.

@@ -7,7 +7,7 @@
 //! - [`request`] and [`grant`]: the two machines; [`case`]: the moves that touch both; [`deadline`]: what the clock does.
 //! - [`access`] and [`action`]: who may do what; [`refusal`]: why not; [`finding`]: what validation says; [`event`]: what happened.
 //! - [`catalogue`]: institutions, products, servers and the house's terms.
-//! - [`next_step`]: who acts next, in words.
+//! - [`next_step`]: who acts next, in words; [`past`]: what was open at an instant, told from events.
 
 pub mod access;
 pub mod action;
@@ -20,6 +20,7 @@ pub mod grant;
 pub mod id;
 pub mod net;
 pub mod next_step;
+pub mod past;
 pub mod refusal;
 pub mod request;
 pub mod time;

@@ -55,7 +55,7 @@ pub static SETTINGS: &[Setting] = &[
     Setting {
         key: "expiry-scheduler.first-batch",
         help: "How many deadlines the first round runs; small, so that the first ones are not kept waiting.",
-        default: Some("100"),
+        default: Some("25"),
         secret: false,
         kind: Kind::Integer,
     },
@@ -83,7 +83,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             poll: Duration::from_secs(1),
-            first_batch: 100,
+            first_batch: 25,
             largest_batch: 5_000,
         }
     }

@@ -292,6 +292,7 @@ pub(crate) fn status_of_reason(reason: &str) -> Option<StatusCode> {
         | "SUBSCRIPTION_EXISTS"
         | "SECRET_ALREADY_SHOWN"
         | "ALREADY_EXISTS" => StatusCode::CONFLICT,
+        "HISTORY_NOT_SEALED" => StatusCode::CONFLICT,
         "CURSOR_EPOCH_ENDED" => StatusCode::GONE,
         "ETAG_MISMATCH" => StatusCode::PRECONDITION_FAILED,
         "BODY_TOO_LARGE" => StatusCode::PAYLOAD_TOO_LARGE,

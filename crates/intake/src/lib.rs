@@ -9,6 +9,7 @@
 mod bootstrap;
 mod clients;
 mod envelope;
+pub mod history;
 mod ledger;
 #[cfg(feature = "measure")]
 pub mod measure;

@@ -10,6 +10,8 @@ use std::time::Duration;
 use domain::{catalogue::Terms, id::TeamId};
 use service_kit::config::{Config, Kind, Setting};
 
+use crate::history::Places;
+
 /// Longest `source`, in bytes.
 const MAX_SOURCE_BYTES: usize = 200;
 
@@ -30,6 +32,16 @@ const fn text(key: &'static str, help: &'static str, default: &'static str) -> S
         default: Some(default),
         secret: false,
         kind: Kind::Text,
+    }
+}
+
+const fn path(key: &'static str, help: &'static str) -> Setting {
+    Setting {
+        key,
+        help,
+        default: None,
+        secret: false,
+        kind: Kind::Path,
     }
 }
 
@@ -80,6 +92,14 @@ pub static SETTINGS: &[Setting] = &[
         "The source of this ledger's events: a URI reference without spaces.",
         "/portreeve",
     ),
+    path(
+        "intake.history-key-file",
+        "The key that signs the heads of the history; made when it is not there. Default: history.key in the data directory; on PostgreSQL none, and then nothing is sealed.",
+    ),
+    path(
+        "intake.history-heads-file",
+        "Signed heads are appended to it, one a minute at most, to be carried away. Default: history-heads.txt in the data directory; on PostgreSQL none.",
+    ),
 ];
 
 /// The parsed settings.
@@ -103,6 +123,8 @@ pub struct Settings {
     pub cross_product_team: TeamId,
     /// The events' `source`.
     pub source: String,
+    /// Where the history's key and heads are; unset ones lie beside an embedded ledger.
+    pub history: Places,
 }
 
 /// A setting that cannot be used.
@@ -142,6 +164,7 @@ impl Default for Settings {
             default_cloud_team: "cloud".parse().expect("a slug"),
             cross_product_team: "support".parse().expect("a slug"),
             source: "/portreeve".to_owned(),
+            history: Places::default(),
         }
     }
 }
@@ -164,6 +187,7 @@ impl Settings {
                 error,
             })
         };
+        let place = |key| config.is_set(key).then(|| config.path(key).to_owned());
         let source = config.text("intake.source");
         let fits = (1..=MAX_SOURCE_BYTES).contains(&source.len())
             && source
@@ -182,6 +206,10 @@ impl Settings {
             default_cloud_team: team("intake.default-cloud-team")?,
             cross_product_team: team("intake.cross-product-team")?,
             source: source.to_owned(),
+            history: Places {
+                key_file: place("intake.history-key-file"),
+                heads_file: place("intake.history-heads-file"),
+            },
         })
     }
 

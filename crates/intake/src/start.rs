@@ -25,6 +25,7 @@ use crate::{
     bootstrap,
     clients::Validation,
     envelope::EnvelopeMaker,
+    history::{KeyFileError, Sealer, Sealing},
     ledger::Ledger,
     operations::{House, Intake, catalogue_cache::CatalogueCache, paging::PageSeal},
     rpc,
@@ -55,6 +56,9 @@ pub enum StartError {
     /// The store cannot be opened, migrated or read.
     #[error("the ledger's store cannot be used: {0}")]
     Store(#[from] StoreError),
+    /// The key of the history cannot be used.
+    #[error(transparent)]
+    HistoryKey(#[from] KeyFileError),
     /// The writer has no thread.
     #[error("the ledger's thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
@@ -91,6 +95,7 @@ pub async fn start(
     let feed = store.feed().await?;
     let envelopes = EnvelopeMaker::new(settings.source.clone());
     let (ledger, writer) = Ledger::start(Arc::clone(&store), settings.terms(), envelopes)?;
+    let (sealer, sealing) = open_sealer(&settings, &deps, &store, &shutdown)?;
     let intake = Intake::new(House {
         ledger,
         catalogue: CatalogueCache::new(Arc::clone(&store), deps.clock.clone()),
@@ -102,17 +107,22 @@ pub async fn start(
         default_cloud_team: settings.default_cloud_team,
         cross_product_team: settings.cross_product_team,
         source: settings.source,
+        sealing,
     });
     register_readiness(&deps.readiness, store);
     let identity: IdentityLayer<Principal> = IdentityLayer::new(deps.verifier, decode_principal);
+    let mut tasks = vec![(
+        "ledger writer",
+        tokio::spawn(write_until_the_end(writer, shutdown)),
+    )];
+    if let Some(sealer) = sealer {
+        tasks.push(("history sealer", tokio::spawn(sealer.run())));
+    }
     let parts = Parts {
         name: "intake",
         routes: identity.protect(rpc::routes(&intake)),
         services: rpc::SERVICES.to_vec(),
-        tasks: vec![(
-            "ledger writer",
-            tokio::spawn(write_until_the_end(writer, shutdown)),
-        )],
+        tasks,
     };
     Ok((parts, Handle { intake }))
 }
@@ -123,6 +133,31 @@ pub async fn start(
 /// [`StoreError`] when it cannot be opened or migrated.
 pub async fn migrate(location: &StoreLocation, clock: Clock) -> Result<(), StoreError> {
     store::open(location, clock).await.map(drop)
+}
+
+/// The sealer of this replica. On the embedded store its files lie beside the ledger unless they are set; elsewhere there
+/// is no directory that replicas share, so nothing is sealed until the key is set.
+fn open_sealer(
+    settings: &Settings,
+    deps: &Deps,
+    store: &Arc<dyn Store>,
+    shutdown: &Shutdown,
+) -> Result<(Option<Sealer>, Sealing), KeyFileError> {
+    let places = settings.history.beside(&deps.store);
+    let Some(key_file) = &places.key_file else {
+        tracing::warn!(
+            "the history is not sealed: set intake.history-key-file on the replicas that are to seal it"
+        );
+        return Ok((None, Sealing::default()));
+    };
+    let (sealer, sealing) = Sealer::open(
+        key_file,
+        &places,
+        Arc::clone(store),
+        deps.clock.clone(),
+        shutdown.clone(),
+    )?;
+    Ok((Some(sealer), sealing))
 }
 
 fn register_readiness(readiness: &Readiness, store: Arc<dyn Store>) {

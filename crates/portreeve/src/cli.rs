@@ -10,9 +10,10 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
-    backup, client,
+    audit as audit_local, backup, client,
     commands::{
         Context, address,
+        audit::{self, AuditCommand},
         catalogue::{self, CatalogueCommand, InstitutionCommand, ProductCommand, ServerCommand},
         events::{self, EventsCommand},
         grant::{self, GrantCommand},
@@ -142,6 +143,9 @@ A first start makes an administrator key and shows it once.")]
     /// Events posted to a URL, signed.
     #[command(subcommand, after_help = "Example:\n  portreeve webhook list")]
     Webhook(WebhookCommand),
+    /// What was open and who opened it, and whether the history is what it was.
+    #[command(subcommand, after_help = "Example:\n  portreeve audit at now")]
+    Audit(AuditCommand),
     /// API keys.
     #[command(subcommand, after_help = "Example:\n  portreeve key list")]
     Key(KeyCommand),
@@ -200,12 +204,20 @@ A first start makes an administrator key and shows it once.")]
 /// The commands that take the settings as flags.
 const WITH_SETTINGS: [&str; 5] = ["serve", "config", "migrate", "backup", "restore"];
 
+/// Those of `audit`.
+const AUDIT_WITH_SETTINGS: [&str; 2] = ["verify", "export"];
+
 /// The whole command line, with the flags of the settings.
 pub fn command() -> clap::Command {
     WITH_SETTINGS
         .into_iter()
         .fold(Cli::command(), |command, name| {
             command.mut_subcommand(name, settings::flags)
+        })
+        .mut_subcommand("audit", |audit| {
+            AUDIT_WITH_SETTINGS.into_iter().fold(audit, |audit, name| {
+                audit.mut_subcommand(name, settings::flags)
+            })
         })
 }
 
@@ -227,7 +239,8 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, matches: &clap::ArgMatches) -> Result<(), Trouble> {
-    let own = matches.subcommand().map(|(_, own)| own);
+    // The innermost command has the flags.
+    let own = std::iter::successors(Some(matches), |matches| Some(matches.subcommand()?.1)).last();
     let config = || settings::load(own.unwrap_or(matches));
     match cli.command {
         Command::Serve(args) => server::run(&args, &config()?),
@@ -237,6 +250,11 @@ fn run(cli: Cli, matches: &clap::ArgMatches) -> Result<(), Trouble> {
         Command::Backup(args) => runtime::build(false)?.block_on(backup::backup(&args, &config()?)),
         Command::Restore(args) => {
             runtime::build(false)?.block_on(backup::restore(&args, &config()?))
+        }
+        Command::Audit(AuditCommand::Verify(args)) => runtime::build(false)?
+            .block_on(audit_local::verify(&args, &config()?, cli.global.output)),
+        Command::Audit(AuditCommand::Export(_)) => {
+            runtime::build(false)?.block_on(audit_local::export(&config()?))
         }
         Command::Openapi => out::raw(&documents::openapi()?),
         Command::Asyncapi => out::raw(&documents::asyncapi()?),
@@ -259,6 +277,7 @@ async fn as_client(global: &Global, command: Command) -> Result<(), Trouble> {
         Command::Events(command) => events::run(&context, command).await,
         Command::Subscription(command) => subscription::run(&context, command).await,
         Command::Webhook(command) => webhook::run(&context, command).await,
+        Command::Audit(command) => audit::run(&context, command).await,
         Command::Key(command) => key::run(&context, command).await,
         Command::Institution(command) => catalogue::institution(&context, command).await,
         Command::Product(command) => catalogue::product(&context, command).await,

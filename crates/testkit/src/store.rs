@@ -61,6 +61,12 @@ impl Place {
         let mut settings = vec![("data-dir".to_owned(), self.data_dir().display().to_string())];
         if let Some(url) = &self.database_url {
             settings.push(("database-url".to_owned(), url.clone()));
+            // Beside an embedded ledger the key has its place.
+            let key = self.path().join("history.key");
+            settings.push((
+                "intake.history-key-file".to_owned(),
+                key.display().to_string(),
+            ));
         }
         settings
     }

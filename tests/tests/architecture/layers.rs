@@ -27,6 +27,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     ];
     let mut allowed = BTreeMap::from([
         ("portreeve-domain", vec![]),
+        ("portreeve-tlog", vec![]),
         ("portreeve-proto", vec!["portreeve-domain"]),
         ("portreeve-service-kit", vec![]),
         ("portreeve-private-postgres", vec![]),
@@ -36,7 +37,11 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     }
     // The gateway is driven by descriptors and knows no domain.
     allowed.insert("portreeve-gateway", below[1..].to_vec());
-    let mut executable = below.to_vec();
+    // The ledger seals its log; whoever checks one needs no ledger.
+    let mut ledger = below.to_vec();
+    ledger.push("portreeve-tlog");
+    let mut executable = ledger.clone();
+    allowed.insert("portreeve-intake", ledger);
     executable.extend(SERVICES);
     let mut kit = executable.clone();
     kit.extend(["portreeve", "portreeve-private-postgres"]);

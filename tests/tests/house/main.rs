@@ -16,6 +16,7 @@ mod day_one;
 mod deciding;
 mod ending;
 mod followers;
+mod history;
 mod people;
 mod permissions;
 mod retries;

@@ -88,6 +88,9 @@ fn target(rpc: &str) -> Option<Target> {
         | "WatchEvents"
         | "ListSubscriptions"
         | "ListWebhookEndpoints"
+        | "GetHistoryHead"
+        | "ProveGrowth"
+        | "TraceAccess"
         | "CreateWebhookEndpoint"
         | "CreateSubscription" => Target::Fields(&[]),
         "GetInstitution" | "PutInstitution" => {
@@ -96,6 +99,7 @@ fn target(rpc: &str) -> Option<Target> {
         "GetProduct" | "PutProduct" => Target::Fields(&[("id", "alma"), ("etag", "\"v0\"")]),
         "GetServer" | "PutServer" => Target::Fields(ALMA_AT_NORTH),
         "RevokeApiKey"
+        | "ProveEvent"
         | "AcknowledgeEvents"
         | "DeleteSubscription"
         | "GetWebhookEndpoint"

@@ -13,6 +13,7 @@
 pub mod destination;
 pub mod meaning;
 pub mod registry;
+pub mod rule;
 pub mod service;
 pub mod set;
 pub mod source;
@@ -24,6 +25,7 @@ pub use destination::{Destination, DestinationEntry, Hostname, read_destinations
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use meaning::source_findings;
 pub use registry::{Classification, classify, classify_network};
+pub use rule::{Probe, Rule};
 pub use service::{PortRange, Protocol, Service, ServiceEntry, read_services};
 pub use source::{SourceEntry, read_sources, source_places};
 

@@ -20,6 +20,7 @@ use portreeve_domain::{
     event::Event,
     grant::{GrantCommand, GrantState},
     next_step::{grant_actions, of_grant, of_request, request_actions},
+    past::openings,
     refusal::Refusal,
     request::{RequestCommand, RequestState},
     time::{End, Instant, Validity},
@@ -208,7 +209,20 @@ fn check_always(world: &World) {
     {
         assert_ne!(decision.decided_by, request.requester, "I6");
     }
+    let told = openings(&world.log);
     for grant in &case.grants {
+        let told = told.iter().find(|opening| opening.grant == grant.id);
+        assert_eq!(
+            told.is_some_and(|opening| opening.was_open(world.now)),
+            grant.is_live(world.now),
+            "the log tells another present"
+        );
+        if let Some(opening) = told {
+            assert_eq!(opening.rule.as_ref(), Some(&grant.rule));
+            assert_eq!(Some(opening.since), grant.effective_at);
+            assert_eq!(opening.until, grant.expires_at);
+            assert!(opening.approved_by.is_some() && opening.asked_by.is_some());
+        }
         let past = grant
             .expires_at
             .is_some_and(|deadline| deadline <= world.now);

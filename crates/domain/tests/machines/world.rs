@@ -109,6 +109,8 @@ pub(crate) struct World {
     pub(crate) case: Case,
     pub(crate) now: Instant,
     pub(crate) terms: Terms,
+    /// Everything that happened, in order.
+    pub(crate) log: Vec<Event>,
     product: Product,
     servers: Vec<Server>,
     default_team: TeamId,
@@ -199,6 +201,7 @@ impl World {
             servers,
             default_team: "cloud".parse().unwrap(),
             reading,
+            log: Vec::new(),
             minted: 100,
         }
     }
@@ -271,8 +274,11 @@ impl World {
             *minted += 1;
             GrantId(uuid::Uuid::from_u128(*minted))
         };
-        self.case
-            .command_request(command, by, self.now, &self.terms, &routing, &mut mint)
+        let told =
+            self.case
+                .command_request(command, by, self.now, &self.terms, &routing, &mut mint)?;
+        self.log.extend(told.iter().cloned());
+        Ok(told)
     }
 
     /// Tries a command on a grant, by its place.
@@ -283,9 +289,12 @@ impl World {
         by: &Actor,
     ) -> Result<Vec<Event>, Refusal> {
         let id = self.case.grants[place].id;
-        self.case
-            .command_grant(id, command, by, self.now, &self.terms)
-            .map(Option::unwrap_or_default)
+        let told = self
+            .case
+            .command_grant(id, command, by, self.now, &self.terms)?
+            .unwrap_or_default();
+        self.log.extend(told.iter().cloned());
+        Ok(told)
     }
 
     /// Gives commands that must succeed.

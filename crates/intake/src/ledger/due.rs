@@ -21,7 +21,7 @@ use domain::{
 
 use crate::{
     envelope::EnvelopeMaker,
-    store::{Changes, Due},
+    store::{Ahead, Changes, Due},
 };
 
 /// What a round of due work did.
@@ -35,6 +35,17 @@ pub(crate) struct DueOutcome {
     pub(crate) next_due_in: Option<Duration>,
     /// How late the latest was.
     pub(crate) max_lateness: Duration,
+}
+
+impl DueOutcome {
+    /// What lies ahead, when nothing was run.
+    pub(super) fn of(ahead: &Ahead) -> Self {
+        Self {
+            more: ahead.is_due(),
+            next_due_in: ahead.earliest().map(|at| at.since(ahead.now)),
+            ..Self::default()
+        }
+    }
 }
 
 /// Steps everything in `due`; returns how many were moved and how late the latest was.

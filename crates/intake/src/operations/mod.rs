@@ -9,6 +9,7 @@ pub(crate) mod catalogue;
 pub(crate) mod catalogue_cache;
 pub(crate) mod events;
 pub(crate) mod grants;
+pub(crate) mod history;
 pub(crate) mod keys;
 pub(crate) mod paging;
 pub(crate) mod replay;
@@ -20,7 +21,7 @@ use domain::id::TeamId;
 use service_kit::{clock::Clock, shutdown::Shutdown};
 
 use self::{catalogue_cache::CatalogueCache, paging::PageSeal};
-use crate::{clients::Validation, ledger::Ledger};
+use crate::{clients::Validation, history::Sealing, ledger::Ledger};
 
 /// What every operation works with. Cheap to clone; clones share it.
 #[derive(Clone)]
@@ -48,6 +49,8 @@ pub(crate) struct House {
     pub(crate) cross_product_team: TeamId,
     /// The events' `source`.
     pub(crate) source: String,
+    /// How the history is sealed.
+    pub(crate) sealing: Sealing,
 }
 
 impl Intake {

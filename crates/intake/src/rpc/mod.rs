@@ -6,6 +6,7 @@
 
 mod catalogue;
 mod grants;
+mod history;
 mod keys;
 mod ledger;
 mod request_parts;

@@ -1,4 +1,4 @@
-//! The five services of intake, put together.
+//! The six services of intake, put together.
 //!
 //! Role: one list of what is served, for the listener and for health. The identity layer goes around it in
 //! [`crate::start`]. Failure story: none.
@@ -6,6 +6,7 @@
 use proto::intake::v1::{
     catalogue_service_server::{self, CatalogueServiceServer},
     grant_service_server::{self, GrantServiceServer},
+    history_service_server::{self, HistoryServiceServer},
     key_service_server::{self, KeyServiceServer},
     ledger_service_server::{self, LedgerServiceServer},
     request_service_server::{self, RequestServiceServer},
@@ -13,17 +14,19 @@ use proto::intake::v1::{
 use tonic::service::Routes;
 
 use super::{
-    catalogue::Catalogue, grants::Grants, keys::Keys, ledger::LedgerRpc, requests::Requests,
+    catalogue::Catalogue, grants::Grants, history::HistoryRpc, keys::Keys, ledger::LedgerRpc,
+    requests::Requests,
 };
 use crate::operations::Intake;
 
 /// Their full names.
-pub(crate) const SERVICES: [&str; 5] = [
+pub(crate) const SERVICES: [&str; 6] = [
     request_service_server::SERVICE_NAME,
     grant_service_server::SERVICE_NAME,
     catalogue_service_server::SERVICE_NAME,
     key_service_server::SERVICE_NAME,
     ledger_service_server::SERVICE_NAME,
+    history_service_server::SERVICE_NAME,
 ];
 
 /// Them, without the identity layer.
@@ -33,4 +36,5 @@ pub(crate) fn routes(intake: &Intake) -> Routes {
         .add_service(CatalogueServiceServer::new(Catalogue(intake.clone())))
         .add_service(KeyServiceServer::new(Keys(intake.clone())))
         .add_service(LedgerServiceServer::new(LedgerRpc(intake.clone())))
+        .add_service(HistoryServiceServer::new(HistoryRpc(intake.clone())))
 }

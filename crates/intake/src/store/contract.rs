@@ -11,12 +11,14 @@
 mod cases;
 mod due;
 mod filters;
+mod history;
 mod lists;
 mod live;
 mod live_plans;
 mod log;
 mod planner;
 mod rest;
+mod tampering;
 mod values;
 
 use std::sync::{
@@ -44,7 +46,7 @@ pub(crate) struct Place {
     control: ClockControl,
     /// The one opening of an embedded store.
     embedded: OnceCell<Arc<dyn Store>>,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Place {
@@ -56,7 +58,7 @@ impl Place {
             clock,
             control,
             embedded: OnceCell::new(),
-            _directory: directory,
+            directory,
         }
     }
 
@@ -95,7 +97,7 @@ impl Place {
             clock,
             control,
             embedded,
-            _directory,
+            directory,
         } = self;
         drop(embedded);
         let place = Self {
@@ -103,7 +105,7 @@ impl Place {
             clock,
             control,
             embedded: OnceCell::new(),
-            _directory,
+            directory,
         };
         let store = place.open().await;
         (place, store)
@@ -221,4 +223,9 @@ contract! {
     rest::a_row_that_cannot_be_read_is_named,
     rest::what_was_committed_is_there_after_a_restart,
     rest::nul_characters_do_no_harm,
+    history::a_head_replaces_only_the_one_that_it_grew_from,
+    history::two_sealers_make_one_history_and_prove_every_event,
+    history::what_was_altered_stops_the_sealer,
+    history::what_a_grant_opens_is_found_by_its_destination_and_by_who_may_see_it,
+    tampering::every_altered_history_is_found_out,
 }

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::{GrantFilter, PageKey, RequestFilter};
 
 pub(super) use self::{
-    events::{Walk, events, is_selective, walk},
+    events::{Walk, events, is_selective, openings, walk},
     paging::Paging,
 };
 
@@ -46,10 +46,12 @@ pub(super) trait Clauses {
     fn uuid(&mut self, value: Uuid);
     /// The function that finds a text in another.
     fn position_of(&self) -> &'static str;
+    /// ` and` the details, which are bytes, hold this text.
+    fn details_name(&mut self, text: &str);
 }
 
 macro_rules! clauses {
-    ($database:ty, $position_of:literal) => {
+    ($database:ty, $position_of:literal, $found_in_details:literal) => {
         impl Clauses for QueryBuilder<$database> {
             fn sql(&mut self, text: &str) {
                 self.push(text);
@@ -67,12 +69,17 @@ macro_rules! clauses {
             fn position_of(&self) -> &'static str {
                 $position_of
             }
+            fn details_name(&mut self, text: &str) {
+                self.push($found_in_details);
+                self.push_bind(text.as_bytes().to_vec());
+                self.push(") > 0");
+            }
         }
     };
 }
 
-clauses!(Sqlite, "instr");
-clauses!(Postgres, "strpos");
+clauses!(Sqlite, "instr", " and instr(details, ");
+clauses!(Postgres, "strpos", " and pg_catalog.\"position\"(details, ");
 
 /// ` and column in (…)`; nothing for an empty list.
 fn any_of<'a>(query: &mut impl Clauses, column: &str, values: impl IntoIterator<Item = &'a str>) {

@@ -9,10 +9,7 @@
 
 use domain::time::Instant;
 
-use super::{
-    StoreError,
-    wakes::{Ticket, Wakes},
-};
+use super::{StoreError, wakes::Wakes};
 
 /// What a transaction will tell once it is committed.
 #[derive(Debug, Default)]
@@ -21,18 +18,13 @@ pub(super) struct Outcome {
     pub(super) head: Option<u64>,
     /// The earliest deadline that it wrote.
     pub(super) earliest_written: Option<Instant>,
-    /// Deadlines were run: the earliest has to be read again.
-    pub(super) ran_due: bool,
 }
 
 impl Outcome {
-    /// Wakes followers; `earliest` was read in the transaction, after its writes.
-    pub(super) fn announce(&self, wakes: &Wakes, earliest: Option<(Ticket, Option<Instant>)>) {
+    /// Wakes followers.
+    pub(super) fn announce(&self, wakes: &Wakes) {
         if let Some(head) = self.head {
             wakes.committed(head, self.earliest_written);
-        }
-        if let Some((ticket, earliest)) = earliest {
-            wakes.refreshed(ticket, earliest);
         }
     }
 }
@@ -197,22 +189,10 @@ macro_rules! implement_transaction {
                 found.into_iter().map(read).collect()
             }
 
-            async fn load_due(&mut self, limit: u32) -> Result<Due, StoreError> {
-                let ticket = self.wakes.ticket();
-                let minima: Vec<due::Minimum> = sqlx::query_as(sql!("due_minima"))
-                    .fetch_all(&mut *self.inner)
-                    .await?;
+            async fn load_due(&mut self, ahead: &Ahead, limit: u32) -> Result<Due, StoreError> {
                 let mut due = Due::default();
-                let earliest = due::earliest(&minima);
-                let ready = due::ready(minima, self.now);
-                if ready.is_empty() {
-                    self.wakes.refreshed(ticket, earliest);
-                    due.next = earliest;
-                    return Ok(due);
-                }
-                self.outcome.ran_due = true;
                 let mut left = i64::from(limit);
-                for minimum in ready {
+                for minimum in ahead.ready(self.now) {
                     if left <= 0 {
                         due.more = true;
                         break;
@@ -260,17 +240,8 @@ macro_rules! implement_transaction {
             }
 
             async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
-                let earliest = if self.outcome.ran_due {
-                    let ticket = self.wakes.ticket();
-                    let minima = sqlx::query_as(sql!("due_minima"))
-                        .fetch_all(&mut *self.inner)
-                        .await?;
-                    Some((ticket, due::earliest(&minima)))
-                } else {
-                    None
-                };
                 self.inner.commit().await?;
-                self.outcome.announce(&self.wakes, earliest);
+                self.outcome.announce(&self.wakes);
                 Ok(())
             }
         }
@@ -290,19 +261,7 @@ macro_rules! implement_transaction {
                     .fetch_all(&mut *self.inner)
                     .await?;
                 let taken = records.len();
-                let count = i64::try_from(taken).unwrap_or(i64::MAX);
-                if count < limit && !due.more {
-                    // Fewer than asked for: all there are, or others hold some.
-                    let standing: i64 = sqlx::query_scalar(sql!("due_settled_count"))
-                        .bind(class)
-                        .bind(self.now.micros())
-                        .bind(count + 1)
-                        .fetch_one(&mut *self.inner)
-                        .await?;
-                    due.more = standing > count;
-                } else {
-                    due.more = true;
-                }
+                due.more |= i64::try_from(taken).is_ok_and(|taken| taken >= limit);
                 due.grants.extend(read_grants(records)?);
                 Ok(taken)
             }

@@ -13,6 +13,7 @@ mod catalogue;
 mod contract;
 mod due;
 mod failure;
+mod history;
 mod lists;
 mod loads;
 mod postgres;
@@ -41,12 +42,16 @@ use domain::{
 use service_kit::{clock::Clock, parts::StoreLocation};
 use tokio::sync::watch;
 
+pub use self::history::LogRow;
 pub(crate) use self::{
+    due::Ahead,
+    history::{History, Sealed},
     reach::{Reach, Target},
     values::{
         ApiKey, Changes, Comment, Due, EventFilter, EventPage, Feed, GrantFilter, LiveGrants, Page,
         PageKey, Replay, ReplayKey, RequestFilter, StoredEvent, Versioned, Wake,
     },
+    wakes::news,
 };
 
 /// Opens the store at `location`, creating and migrating it as needed. `clock` is asked for `now` by SQLite, whose
@@ -138,8 +143,8 @@ pub(crate) trait Transaction: Send {
     ) -> Result<Vec<(InstitutionId, String, RequestNumber)>, StoreError>;
 
     /// Up to `limit` aggregates that are due at [`Transaction::now`]: ends before starts before alarms, oldest first;
-    /// those that others hold are skipped. When nothing is due, it tells when the next is.
-    async fn load_due(&mut self, limit: u32) -> Result<Due, StoreError>;
+    /// those that others hold are skipped. `ahead` says where to look.
+    async fn load_due(&mut self, ahead: &Ahead, limit: u32) -> Result<Due, StoreError>;
 
     /// Writes the changes; locks the head last, gives positions and sequences, and announces the commit to other
     /// replicas. Returns the new head.
@@ -154,7 +159,7 @@ pub(crate) trait Transaction: Send {
 
 /// The ledger's store.
 #[async_trait]
-pub(crate) trait Store: Send + Sync + 'static {
+pub(crate) trait Store: History + 'static {
     /// Opens a group transaction; on SQLite the only one at a time.
     async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError>;
 
@@ -173,8 +178,8 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Ends the feed's epoch after a restore; returns the new one.
     async fn bump_epoch(&self) -> Result<u32, StoreError>;
 
-    /// The earliest deadline that stands.
-    async fn earliest_due(&self) -> Result<Option<Instant>, StoreError>;
+    /// The deadlines that stand, with the store's clock; corrects what the wake-ups tell.
+    async fn ahead(&self) -> Result<Ahead, StoreError>;
 
     /// One case.
     async fn case(&self, id: RequestId) -> Result<Option<Case>, StoreError>;

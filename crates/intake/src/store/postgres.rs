@@ -13,7 +13,7 @@ mod live;
 mod writes;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -25,9 +25,10 @@ use domain::{
     catalogue::{Institution, Product, Server},
     grant::Grant,
     id::{
-        CommentId, GrantId, InstitutionId, KeyId, ProductId, RequestId, RequestNumber, ServerId,
-        TeamId,
+        CommentId, EventId, GrantId, InstitutionId, KeyId, ProductId, RequestId, RequestNumber,
+        ServerId, TeamId,
     },
+    net::Destination,
     request::Request,
     time::Instant,
 };
@@ -37,15 +38,18 @@ use sqlx::{
     migrate::Migrate,
     postgres::{PgArguments, PgConnectOptions, PgPoolOptions},
 };
+use tlog::{Tile, TileId};
 use tokio::{sync::watch, task::JoinHandle};
 use uuid::Uuid;
 
 use super::{
-    ApiKey, Changes, Comment, Due, EventFilter, EventPage, Feed, GrantFilter, LiveGrants, Page,
-    PageKey, Reach, Replay, ReplayKey, RequestFilter, Store, StoreError, StoredEvent, Transaction,
-    Versioned, Wake,
+    Ahead, ApiKey, Changes, Comment, Due, EventFilter, EventPage, Feed, GrantFilter, LiveGrants,
+    Page, PageKey, Reach, Replay, ReplayKey, RequestFilter, Store, StoreError, StoredEvent,
+    Transaction, Versioned, Wake,
     catalogue::implement_catalogue,
-    due, lists,
+    due,
+    history::{self, History, LogRow, Sealed, implement_history},
+    lists,
     loads::{Outcome, implement_transaction},
     reach::{self, Stretch},
     readers::{RESTED, Readers},
@@ -71,6 +75,14 @@ const READER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a group waits for one.
 const WRITER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The deadlines ahead with the database's clock, which is one more source among them.
+const AHEAD: &str = concat!(
+    sql!("due_minima"),
+    "union all select 3, 0, (",
+    sql!("postgres", "now"),
+    ")"
+);
 
 /// Limits of a statement, of a wait for a lock, and of a group that forgets to go on; as PostgreSQL reads them.
 const STATEMENT_TIMEOUT: &str = "30s";
@@ -177,6 +189,16 @@ impl PostgresStore {
         let now = now(&mut connection, &self.clock).await?;
         connection.keep();
         Ok(now)
+    }
+
+    async fn read_ahead(&self) -> Result<due::Ahead, StoreError> {
+        let rows = sqlx::query_as(AHEAD).fetch_all(&self.readers).await?;
+        let ahead = due::Ahead::with_clock(rows)?;
+        Ok(if self.clock.is_manual() {
+            ahead.seen_at(Instant::from_timestamp(self.clock.now()))
+        } else {
+            ahead
+        })
     }
 
     async fn begin_group(&self) -> Result<PostgresTransaction, StoreError> {
@@ -287,5 +309,6 @@ implement_store!(
     Postgres,
     "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 );
+implement_history!(PostgresStore, Postgres);
 implement_catalogue!(PostgresTransaction);
 implement_transaction!(PostgresTransaction, "postgres");

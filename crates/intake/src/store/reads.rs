@@ -64,14 +64,11 @@ macro_rules! implement_store {
                     .map_err(|_| rows::corrupt("ledger_meta", 1, "the epoch is below zero"))
             }
 
-            async fn earliest_due(&self) -> Result<Option<Instant>, StoreError> {
+            async fn ahead(&self) -> Result<Ahead, StoreError> {
                 let ticket = self.wakes.ticket();
-                let minima = sqlx::query_as(sql!("due_minima"))
-                    .fetch_all(self.readers())
-                    .await?;
-                let earliest = super::due::earliest(&minima);
-                self.wakes.refreshed(ticket, earliest);
-                Ok(earliest)
+                let ahead = self.read_ahead().await?;
+                self.wakes.refreshed(ticket, ahead.earliest());
+                Ok(ahead)
             }
 
             async fn case(&self, id: RequestId) -> Result<Option<Case>, StoreError> {

@@ -10,7 +10,7 @@ mod live;
 mod writes;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     path::Path,
     sync::Arc,
     time::Duration,
@@ -23,9 +23,10 @@ use domain::{
     catalogue::{Institution, Product, Server},
     grant::Grant,
     id::{
-        CommentId, GrantId, InstitutionId, KeyId, ProductId, RequestId, RequestNumber, ServerId,
-        TeamId,
+        CommentId, EventId, GrantId, InstitutionId, KeyId, ProductId, RequestId, RequestNumber,
+        ServerId, TeamId,
     },
+    net::Destination,
     request::Request,
     time::Instant,
 };
@@ -34,15 +35,18 @@ use sqlx::{
     Connection, QueryBuilder, Sqlite, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
+use tlog::{Tile, TileId};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{
-    ApiKey, Changes, Comment, Due, EventFilter, EventPage, Feed, GrantFilter, LiveGrants, Page,
-    PageKey, Reach, Replay, ReplayKey, RequestFilter, Store, StoreError, StoredEvent, Transaction,
-    Versioned, Wake,
+    Ahead, ApiKey, Changes, Comment, Due, EventFilter, EventPage, Feed, GrantFilter, LiveGrants,
+    Page, PageKey, Reach, Replay, ReplayKey, RequestFilter, Store, StoreError, StoredEvent,
+    Transaction, Versioned, Wake,
     catalogue::implement_catalogue,
-    due, lists,
+    due,
+    history::{self, History, LogRow, Sealed, implement_history},
+    lists,
     loads::{Outcome, implement_transaction},
     reach::{self, Stretch},
     readers::Readers,
@@ -162,6 +166,14 @@ impl SqliteStore {
         Ok(Instant::from_timestamp(self.clock.now()))
     }
 
+    async fn read_ahead(&self) -> Result<due::Ahead, StoreError> {
+        let now = Instant::from_timestamp(self.clock.now());
+        let minima = sqlx::query_as(sql!("due_minima"))
+            .fetch_all(&self.readers)
+            .await?;
+        Ok(due::Ahead::at(now, minima))
+    }
+
     async fn begin_group(&self) -> Result<SqliteTransaction, StoreError> {
         let inner = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         // Read when the writer is ours: a group that waited does not work with an old time.
@@ -225,5 +237,6 @@ fn bind_stretches<O>(query: Rows<O>, stretches: &[Stretch]) -> Rows<O> {
 }
 
 implement_store!(SqliteStore, Sqlite, "BEGIN");
+implement_history!(SqliteStore, Sqlite);
 implement_catalogue!(SqliteTransaction);
 implement_transaction!(SqliteTransaction, "sqlite");

@@ -264,10 +264,8 @@ pub(crate) struct Due {
     pub grants: Vec<Grant>,
     /// Cases with a request or an unsettled grant that is due: stepped whole.
     pub cases: Vec<Case>,
-    /// More is due than was asked for, or was locked by others.
+    /// More is due than was asked for; what others held is not told here.
     pub more: bool,
-    /// When nothing is due: the earliest deadline that stands.
-    pub next: Option<Instant>,
 }
 
 /// What a group of commands changed: written and committed at once.

@@ -91,6 +91,13 @@ impl Wakes {
     }
 }
 
+/// Waits for news; never, once the store is gone: a slow poll will find that out.
+pub(crate) async fn news(wakes: &mut watch::Receiver<Wake>) {
+    if wakes.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

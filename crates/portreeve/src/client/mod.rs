@@ -22,7 +22,8 @@ use proto::{
     gateway::v1::gateway_service_client::GatewayServiceClient,
     intake::v1::{
         catalogue_service_client::CatalogueServiceClient, grant_service_client::GrantServiceClient,
-        key_service_client::KeyServiceClient, request_service_client::RequestServiceClient,
+        history_service_client::HistoryServiceClient, key_service_client::KeyServiceClient,
+        request_service_client::RequestServiceClient,
     },
     notification::v1::notification_service_client::NotificationServiceClient,
     validation::v1::validation_service_client::ValidationServiceClient,
@@ -165,6 +166,11 @@ impl Session {
     /// API keys.
     pub fn keys(&self) -> KeyServiceClient<Line> {
         KeyServiceClient::new(self.line())
+    }
+
+    /// Heads, proofs, and what was open.
+    pub fn history(&self) -> HistoryServiceClient<Line> {
+        HistoryServiceClient::new(self.line())
     }
 
     /// Events, subscriptions, webhooks.

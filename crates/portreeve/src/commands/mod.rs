@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod asked;
+pub mod audit;
 pub mod catalogue;
 pub mod catalogue_file;
 pub mod events;

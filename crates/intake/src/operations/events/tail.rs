@@ -8,16 +8,16 @@
 //! Failure story: a store that fails ends the stream with its failure, a stopping process with `UNAVAILABLE`; the
 //! follower resumes after the last position that it has.
 
-use std::{future::pending, time::Duration};
+use std::time::Duration;
 
 use proto::error::Failure;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::{EventBatch, Query, fit};
 use crate::{
     ledger::store_failure,
     operations::Intake,
-    store::{StoredEvent, Wake},
+    store::{StoredEvent, news},
 };
 
 /// How often the log is looked at without a wake-up.
@@ -28,13 +28,6 @@ const BOOKMARK_EVERY: Duration = Duration::from_secs(1);
 
 /// The follower is gone, or has what it asked for.
 struct Over;
-
-/// Waits for news; never, once the store is gone: the slow poll will find that out.
-pub(super) async fn news(wakes: &mut watch::Receiver<Wake>) {
-    if wakes.changed().await.is_err() {
-        pending::<()>().await;
-    }
-}
 
 pub(super) struct Tail {
     intake: Intake,

@@ -11,8 +11,7 @@ use domain::time::Instant;
 use proto::error::Failure;
 use tokio::sync::mpsc;
 
-use super::tail::news;
-use crate::{ledger::store_failure, operations::Intake};
+use crate::{ledger::store_failure, operations::Intake, store::news};
 
 /// How often the deadline is looked at without a wake-up.
 const SLOW_POLL: Duration = Duration::from_secs(5);
@@ -69,8 +68,9 @@ impl Watch {
         self.intake
             .ledger
             .store()
-            .earliest_due()
+            .ahead()
             .await
+            .map(|ahead| ahead.earliest())
             .map_err(|error| store_failure(&error))
     }
 }

@@ -99,7 +99,7 @@ pub(super) async fn a_changed_case_keeps_what_did_not_change(place: Place) {
         assert_eq!(case.request, *request);
         assert_eq!(case.grants, std::slice::from_ref(grant));
     }
-    assert_eq!(store.earliest_due().await.unwrap(), None);
+    assert_eq!(store.ahead().await.unwrap().earliest(), None);
 }
 
 pub(super) async fn groups_on_one_case_take_turns(place: Place) {

@@ -32,7 +32,10 @@ pub(super) async fn ends_come_before_starts_before_alarms_and_oldest_first(place
     commit(&store, &making(&over, &all)).await;
 
     let mut transaction = store.begin().await.unwrap();
-    let due = transaction.load_due(100).await.unwrap();
+    let due = transaction
+        .load_due(&store.ahead().await.unwrap(), 100)
+        .await
+        .unwrap();
     assert_eq!(grants_of(&due), [later.id, late.id, alarm.id]);
     assert_eq!(cases_of(&due), [starting.id, question.id]);
     assert!(!due.more);
@@ -47,7 +50,10 @@ pub(super) async fn ends_come_before_starts_before_alarms_and_oldest_first(place
         (4, vec![later.id, late.id, alarm.id], vec![starting.id]),
     ] {
         let mut transaction = store.begin().await.unwrap();
-        let due = transaction.load_due(limit).await.unwrap();
+        let due = transaction
+            .load_due(&store.ahead().await.unwrap(), limit)
+            .await
+            .unwrap();
         assert_eq!(
             (grants_of(&due), cases_of(&due), due.more),
             (grants, cases, true),
@@ -67,7 +73,10 @@ pub(super) async fn a_case_is_taken_whole_and_once(place: Place) {
     ];
     commit(&store, &making(&mixed, &grants)).await;
     let mut transaction = store.begin().await.unwrap();
-    let due = transaction.load_due(100).await.unwrap();
+    let due = transaction
+        .load_due(&store.ahead().await.unwrap(), 100)
+        .await
+        .unwrap();
     assert_eq!(grants_of(&due), [], "its settled grant comes with the case");
     assert_eq!(cases_of(&due), [mixed.id]);
     assert_eq!(due.cases[0].grants, grants);
@@ -82,17 +91,24 @@ pub(super) async fn nothing_is_due_early(place: Place) {
         .control
         .set(domain::time::Instant::from_micros(minutes(10).micros() - 1).timestamp());
     let mut transaction = store.begin().await.unwrap();
-    let nothing = Due {
-        next: Some(minutes(10)),
-        ..Due::default()
-    };
-    assert_eq!(transaction.load_due(10).await.unwrap(), nothing);
+    let ahead = store.ahead().await.unwrap();
+    assert_eq!(
+        (ahead.earliest(), ahead.is_due()),
+        (Some(minutes(10)), false)
+    );
+    let due = transaction.load_due(&ahead, 10).await.unwrap();
+    assert_eq!(due, Due::default());
     drop(transaction);
     place.control.set(minutes(10).timestamp());
     let mut transaction = store.begin().await.unwrap();
     assert_eq!(transaction.now(), minutes(10));
     assert_eq!(
-        grants_of(&transaction.load_due(10).await.unwrap()),
+        grants_of(
+            &transaction
+                .load_due(&store.ahead().await.unwrap(), 10)
+                .await
+                .unwrap()
+        ),
         [grant.id]
     );
 }
@@ -103,7 +119,7 @@ pub(super) async fn the_earliest_deadline_follows_what_is_written_and_run(place:
     let request = request(1, "north");
     let grants = [20, 10, 30].map(|at| grant(&request, GrantState::Active, Some(minutes(at))));
     commit(&store, &making(&request, &grants)).await;
-    assert_eq!(store.earliest_due().await.unwrap(), Some(minutes(10)));
+    assert_eq!(store.ahead().await.unwrap().earliest(), Some(minutes(10)));
     let wake = *wakes.wait_for(|wake| wake.head == 1).await.unwrap();
     assert_eq!(
         wake.earliest_due,
@@ -113,7 +129,10 @@ pub(super) async fn the_earliest_deadline_follows_what_is_written_and_run(place:
 
     place.control.set(minutes(10).timestamp());
     let mut transaction = store.begin().await.unwrap();
-    let due = transaction.load_due(10).await.unwrap();
+    let due = transaction
+        .load_due(&store.ahead().await.unwrap(), 10)
+        .await
+        .unwrap();
     let ended: Vec<Grant> = due
         .grants
         .into_iter()
@@ -133,7 +152,8 @@ pub(super) async fn the_earliest_deadline_follows_what_is_written_and_run(place:
     };
     transaction.write(&changes).await.unwrap();
     transaction.commit().await.unwrap();
+    assert_eq!(store.ahead().await.unwrap().earliest(), Some(minutes(20)));
     assert_eq!(store.wakes().borrow().earliest_due, Some(minutes(20)));
-    let ending = place.open().await.earliest_due().await.unwrap();
+    let ending = place.open().await.ahead().await.unwrap().earliest();
     assert_eq!(ending, Some(minutes(20)));
 }

@@ -99,7 +99,7 @@ async fn what_is_due_is_found_by_its_index_among_many_that_are_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_another_replica_runs_is_skipped_and_said_to_be_more() {
+async fn what_another_replica_runs_is_skipped_and_stands_until_it_is_done() {
     let place = Place::postgres();
     let (one, two) = (place.open().await, place.open().await);
     let request = request(1, "north");
@@ -112,10 +112,20 @@ async fn what_another_replica_runs_is_skipped_and_said_to_be_more() {
 
     let mut first = one.begin().await.unwrap();
     let mut second = two.begin().await.unwrap();
-    let taken = first.load_due(4).await.unwrap();
+    let taken = first
+        .load_due(&one.ahead().await.unwrap(), 4)
+        .await
+        .unwrap();
     assert!(taken.more);
-    let rest = second.load_due(100).await.unwrap();
-    assert!(rest.more, "four are held by the other");
+    let rest = second
+        .load_due(&two.ahead().await.unwrap(), 100)
+        .await
+        .unwrap();
+    assert!(
+        !rest.more,
+        "what the other holds is asked about after the commit"
+    );
+    assert!(two.ahead().await.unwrap().is_due());
     assert_eq!(rest.cases.len(), 1);
     let ids = |due: &crate::store::Due| {
         due.grants
@@ -152,7 +162,10 @@ async fn what_another_replica_runs_is_skipped_and_said_to_be_more() {
         (1..=11).collect::<Vec<_>>()
     );
     let mut third = two.begin().await.unwrap();
-    let left = third.load_due(100).await.unwrap();
+    let left = third
+        .load_due(&two.ahead().await.unwrap(), 100)
+        .await
+        .unwrap();
     assert_eq!(
         (left.grants.len(), left.cases.len(), left.more),
         (0, 1, false)

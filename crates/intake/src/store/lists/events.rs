@@ -4,10 +4,12 @@
 
 use domain::{
     access::Visibility,
+    event::EventType,
     id::{InstitutionId, ProductId, TeamId},
+    net::Destination,
 };
 
-use super::{Clauses, Shown, any_of, compare, equal, visible};
+use super::{Clauses, Shown, any_of, any_word, compare, equal, visible};
 use crate::store::EventFilter;
 
 /// How a page of events is looked for.
@@ -94,6 +96,42 @@ pub(in crate::store) fn events(
         },
     );
     query.sql(&format!(" order by {order} limit {limit}"));
+}
+
+/// Events after `after` that may say what a grant opens, in position order. The name of the destination in the details is
+/// a coarse sieve: what is found is judged exactly by the domain.
+pub(in crate::store) fn openings(
+    query: &mut impl Clauses,
+    after: u64,
+    destination: Option<&Destination>,
+    sees: &Visibility,
+    limit: u32,
+) {
+    // Written out, so that the partial index of these types is used.
+    any_word(
+        query,
+        "type",
+        [
+            EventType::GrantScheduled,
+            EventType::GrantHandedOver,
+            EventType::GrantImported,
+        ]
+        .map(EventType::as_str),
+    );
+    compare(query, "position >", i64::try_from(after).ok());
+    if let Some(destination) = destination {
+        query.details_name(&format!("\"{destination}\""));
+    }
+    visible(
+        query,
+        sees,
+        &Shown {
+            institution: "institution",
+            product: "product",
+            teams: &[("team", "")],
+        },
+    );
+    query.sql(&format!(" order by position limit {limit}"));
 }
 
 fn types(query: &mut impl Clauses, types: &[String]) {

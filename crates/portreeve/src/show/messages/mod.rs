@@ -5,6 +5,7 @@
 
 mod cases;
 mod feed;
+mod history;
 mod house;
 
 use proto::types::v1::Actor;

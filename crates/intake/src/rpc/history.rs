@@ -1,0 +1,236 @@
+//! `portreeve.intake.v1.HistoryService`: parse, call, encode.
+//!
+//! Failure story: every malformed field is named with what to write instead.
+
+use domain::{
+    access::{Action, authorize_role},
+    event::EndReason,
+    id::EventId,
+    net::{Probe, Protocol},
+};
+use proto::{
+    convert,
+    error::Failure,
+    intake::v1::{self as wire, history_service_server::HistoryService},
+    types::v1 as types,
+};
+use tlog::Hash;
+use tonic::{Request, Response, Status};
+
+use super::{address, caller, instant, slug};
+use crate::{
+    operations::{
+        Intake,
+        history::{Look, Trace, was_closing},
+        paging,
+    },
+    store::Sealed,
+};
+
+/// Serves `portreeve.intake.v1.HistoryService`.
+#[derive(Clone)]
+pub(crate) struct HistoryRpc(pub(crate) Intake);
+
+fn hashes(proof: &[Hash]) -> Vec<String> {
+    proof.iter().map(Hash::to_base64).collect()
+}
+
+fn checkpoint(sealed: Sealed) -> (u64, String) {
+    (sealed.size, sealed.note)
+}
+
+/// Reads `tcp/443`, `443`, `tcp` or `icmp`.
+fn service(text: &str) -> Result<(Option<Protocol>, Option<u16>), Failure> {
+    let wrong = || Failure::field("service", "write one such as tcp/443, 443 or icmp");
+    let text = text.trim().to_ascii_lowercase();
+    if text.is_empty() {
+        return Ok((None, None));
+    }
+    let protocol = |word: &str| {
+        [Protocol::Tcp, Protocol::Udp, Protocol::Icmp]
+            .into_iter()
+            .find(|protocol| protocol.as_str() == word)
+            .ok_or_else(wrong)
+    };
+    let port = |digits: &str| {
+        let plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
+        digits
+            .parse::<u16>()
+            .ok()
+            .filter(|_| plain)
+            .ok_or_else(wrong)
+    };
+    match text.split_once('/') {
+        Some((word, digits)) => Ok((Some(protocol(word)?), Some(port(digits)?))),
+        None if text.starts_with(|first: char| first.is_ascii_digit()) => {
+            Ok((None, Some(port(&text)?)))
+        }
+        None => Ok((Some(protocol(&text)?), None)),
+    }
+}
+
+fn reason(reason: EndReason) -> types::EndReason {
+    match reason {
+        EndReason::Expired => types::EndReason::Expired,
+        EndReason::Revoked => types::EndReason::Revoked,
+        EndReason::Returned => types::EndReason::Returned,
+        EndReason::Superseded => types::EndReason::Superseded,
+    }
+}
+
+fn present(trace: Trace, at: domain::time::Instant) -> wire::AccessTrace {
+    let opening = trace.opening;
+    let (open, closing) = (opening.was_open(at), was_closing(&opening, at));
+    let time = |at: Option<domain::time::Instant>| at.map(convert::instant_to_wire);
+    let (approved_by, approved_at) = opening.approved_by.unzip();
+    let rule = opening.rule;
+    let texts = |list: Vec<String>| list;
+    wire::AccessTrace {
+        open,
+        closing,
+        grant: opening.grant.to_string(),
+        institution: trace.institution,
+        access_request: trace.request,
+        number: trace.number,
+        sources: texts(
+            rule.iter()
+                .flat_map(|rule| &rule.sources)
+                .map(ToString::to_string)
+                .collect(),
+        ),
+        destination: rule
+            .as_ref()
+            .map(|rule| rule.destination.to_string())
+            .unwrap_or_default(),
+        addresses: texts(
+            rule.iter()
+                .flat_map(|rule| &rule.addresses)
+                .map(ToString::to_string)
+                .collect(),
+        ),
+        services: texts(
+            rule.iter()
+                .flat_map(|rule| &rule.services)
+                .map(ToString::to_string)
+                .collect(),
+        ),
+        effective_time: time(Some(opening.since)),
+        expire_time: time(opening.until),
+        ending_time: time(opening.ending_at),
+        end_time: time(opening.ended_at),
+        end_reason: opening.end_reason.map_or(0, |why| reason(why).into()),
+        asked_by: opening.asked_by.as_ref().map(convert::actor_to_wire),
+        approved_by: approved_by.as_ref().map(convert::actor_to_wire),
+        approve_time: time(approved_at),
+        opened_by: Some(convert::actor_to_wire(&opening.opened_by)),
+        imported: opening.imported,
+    }
+}
+
+#[tonic::async_trait]
+impl HistoryService for HistoryRpc {
+    async fn get_history_head(
+        &self,
+        request: Request<wire::GetHistoryHeadRequest>,
+    ) -> Result<Response<wire::GetHistoryHeadResponse>, Status> {
+        let head = self.0.history_head(&caller(&request)?).await?;
+        Ok(Response::new(wire::GetHistoryHeadResponse {
+            head: Some(wire::HistoryHead {
+                seal_time: Some(convert::instant_to_wire(head.sealed.at)),
+                tree_size: head.sealed.size,
+                checkpoint: head.sealed.note,
+                root_hash: head.root.to_base64(),
+                verifier_key: head.verifier_key,
+            }),
+        }))
+    }
+
+    async fn prove_event(
+        &self,
+        request: Request<wire::ProveEventRequest>,
+    ) -> Result<Response<wire::ProveEventResponse>, Status> {
+        let caller = caller(&request)?;
+        authorize_role(&caller, Action::HistoryRead).map_err(Failure::from)?;
+        let id: EventId = request
+            .get_ref()
+            .id
+            .parse()
+            .map_err(|_| Failure::field("id", "write the event's id, a UUID"))?;
+        let proof = self.0.prove_event(&caller, id).await?;
+        let (tree_size, checkpoint) = checkpoint(proof.sealed);
+        Ok(Response::new(wire::ProveEventResponse {
+            proof: Some(wire::EventProof {
+                event: String::from_utf8_lossy(&proof.envelope).into_owned(),
+                leaf_index: proof.index,
+                tree_size,
+                proof: hashes(&proof.proof),
+                checkpoint,
+            }),
+        }))
+    }
+
+    async fn prove_growth(
+        &self,
+        request: Request<wire::ProveGrowthRequest>,
+    ) -> Result<Response<wire::ProveGrowthResponse>, Status> {
+        let from = request.get_ref().from_size;
+        let proof = self.0.prove_growth(&caller(&request)?, from).await?;
+        let (tree_size, checkpoint) = checkpoint(proof.sealed);
+        Ok(Response::new(wire::ProveGrowthResponse {
+            proof: Some(wire::GrowthProof {
+                from_size: proof.from,
+                tree_size,
+                proof: hashes(&proof.proof),
+                checkpoint,
+            }),
+        }))
+    }
+
+    async fn trace_access(
+        &self,
+        request: Request<wire::TraceAccessRequest>,
+    ) -> Result<Response<wire::TraceAccessResponse>, Status> {
+        let caller = caller(&request)?;
+        authorize_role(&caller, Action::AccessTrace).map_err(Failure::from)?;
+        let mut message = request.into_inner();
+        let page_token = std::mem::take(&mut message.page_token);
+        let page_size = std::mem::take(&mut message.page_size);
+        let binding = paging::binding(&caller.id, &message);
+        let (protocol, port) = service(&message.service)?;
+        let destination =
+            match message.destination.trim() {
+                "" => None,
+                text => Some(text.parse().map_err(|_| {
+                    Failure::field("destination", "write a host name or an address")
+                })?),
+            };
+        let source = address(&message.source).map_err(|_| {
+            Failure::field("source", "write an address such as 9.9.9.9 or 2620:fe::fe")
+        })?;
+        let look = Look {
+            at: instant("time", message.time)?,
+            probe: Probe {
+                source,
+                destination,
+                protocol,
+                port,
+            },
+            institution: slug("institution", &message.institution)?,
+            closed_too: message.show_closed,
+            page_size,
+            page_token,
+            binding,
+        };
+        let traces = self.0.trace_access(&caller, look).await?;
+        let at = traces.at;
+        Ok(Response::new(wire::TraceAccessResponse {
+            time: Some(convert::instant_to_wire(at)),
+            traces: traces
+                .traces
+                .into_iter()
+                .map(|trace| present(trace, at))
+                .collect(),
+            next_page_token: traces.next_page_token,
+        }))
+    }
+}

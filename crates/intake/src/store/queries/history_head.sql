@@ -1,0 +1,1 @@
+select size, note, sealed_at_us from history_head where id = 1

@@ -1,0 +1,1 @@
+select hashes from history_tiles where level = $1 and number = $2

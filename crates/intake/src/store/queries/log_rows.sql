@@ -1,0 +1,2 @@
+select position, id, type, subject, sequence, institution, product, team, grant_id, emergency, at_us, details, salt, envelope
+from events where position > $1 order by position limit $2
