@@ -125,6 +125,7 @@ impl Intake {
         let page = store
             .events(
                 query.after_position,
+                None,
                 &query.filter,
                 &query.visible,
                 size(query.limit),

@@ -238,10 +238,11 @@ pub(crate) trait Store: History + 'static {
         limit: u32,
     ) -> Result<Vec<StoredEvent>, StoreError>;
 
-    /// A page of the log.
+    /// A page of the log, up to the head that stands; `head` is one that is known to be committed, and saves reading it.
     async fn events(
         &self,
         after_position: u64,
+        head: Option<u64>,
         filter: &EventFilter,
         visible: &Visibility,
         limit: u32,

@@ -277,17 +277,23 @@ macro_rules! implement_store {
             async fn events(
                 &self,
                 after_position: u64,
+                head: Option<u64>,
                 filter: &EventFilter,
                 visible: &Visibility,
                 limit: u32,
             ) -> Result<EventPage, StoreError> {
                 let limit = limit.clamp(1, lists::PAGE_AT_MOST);
                 let mut reader = self.readers().acquire().await?;
-                // Read first: what stands at or before this head is committed, so no position is skipped.
-                let head: i64 = sqlx::query_scalar(sql!("head"))
-                    .fetch_one(&mut *reader)
-                    .await?;
-                let head = rows::unsigned("ledger_head", 1, head)?;
+                // Known first: what stands at or before this head is committed, so no position is skipped.
+                let head = match head {
+                    Some(head) => head,
+                    None => {
+                        let head: i64 = sqlx::query_scalar(sql!("head"))
+                            .fetch_one(&mut *reader)
+                            .await?;
+                        rows::unsigned("ledger_head", 1, head)?
+                    }
+                };
                 if after_position >= head || visible.is_empty() {
                     reader.keep();
                     return Ok(EventPage {

@@ -75,14 +75,18 @@ impl Tail {
         let mut wakes = store.wakes();
         loop {
             // Seen before the page is read: a commit in between wakes the next round.
-            wakes.borrow_and_update();
+            let told = wakes.borrow_and_update().head;
+            // Without news the head is read: a wake-up between replicas may have been lost.
+            let head = Some(told).filter(|head| *head > self.position);
             let Query {
                 filter,
                 visible,
                 limit,
                 ..
             } = &self.query;
-            let page = store.events(self.position, filter, visible, *limit).await;
+            let page = store
+                .events(self.position, head, filter, visible, *limit)
+                .await;
             let page = page.map_err(|error| store_failure(&error))?;
             let moved = page.position > self.position;
             if self.tell(page.events, page.position).await.is_err() {

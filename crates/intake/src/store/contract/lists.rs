@@ -63,7 +63,10 @@ async fn all_events(
 ) -> Vec<StoredEvent> {
     let (mut found, mut position) = (Vec::new(), 0);
     loop {
-        let page = store.events(position, filter, sees, limit).await.unwrap();
+        let page = store
+            .events(position, None, filter, sees, limit)
+            .await
+            .unwrap();
         found.extend(page.events);
         position = page.position;
         if position >= page.head {

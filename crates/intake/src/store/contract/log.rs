@@ -53,6 +53,7 @@ async fn follow(store: Arc<dyn Store>, last: u64, mut dice: Dice) {
         let page = store
             .events(
                 position,
+                None,
                 &EventFilter::default(),
                 &Visibility::everything(),
                 limit,
@@ -173,7 +174,10 @@ pub(super) async fn pages_say_how_far_they_looked(place: Place) {
         institutions: vec!["quiet".parse().unwrap()],
         ..EventFilter::default()
     };
-    let page = store.events(0, &filter, &everything, 5).await.unwrap();
+    let page = store
+        .events(0, None, &filter, &everything, 5)
+        .await
+        .unwrap();
     assert_eq!(
         page.events
             .iter()
@@ -191,7 +195,7 @@ pub(super) async fn pages_say_how_far_they_looked(place: Place) {
     let (mut position, mut looks, mut found) = (0, 0, Vec::new());
     while position < 201 {
         let page = store
-            .events(position, &filter, &everything, 5)
+            .events(position, None, &filter, &everything, 5)
             .await
             .unwrap();
         assert!(page.position > position && page.position <= position + 100);
@@ -202,7 +206,7 @@ pub(super) async fn pages_say_how_far_they_looked(place: Place) {
     assert_eq!((found, looks), (vec![201], 3));
 
     let beyond = store
-        .events(500, &EventFilter::default(), &everything, 5)
+        .events(500, None, &EventFilter::default(), &everything, 5)
         .await
         .unwrap();
     assert_eq!(
@@ -227,7 +231,7 @@ pub(super) async fn filters_of_events_narrow(place: Place) {
         let store = Arc::clone(&store);
         async move {
             let page = store
-                .events(0, &filter, &Visibility::everything(), 50)
+                .events(0, None, &filter, &Visibility::everything(), 50)
                 .await
                 .unwrap();
             assert_eq!(page.position, 3);

@@ -428,7 +428,7 @@ pub(super) async fn a_row_that_cannot_be_read_is_named(place: Place) {
         .sql("update events set type = 'portreeve.nothing'")
         .await;
     let page = store
-        .events(0, &Default::default(), &Visibility::everything(), 9)
+        .events(0, None, &Default::default(), &Visibility::everything(), 9)
         .await;
     named(page.unwrap_err(), "events", "1".into());
 }
