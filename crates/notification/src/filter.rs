@@ -40,6 +40,9 @@ pub struct Filter {
     /// One subject.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub subject: String,
+    /// Only events that a signed head covers. The ledger sees to it; it is no property of an event.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub sealed_only: bool,
 }
 
 /// One wrong entry.
@@ -66,6 +69,8 @@ pub struct RawFilter {
     pub emergency_only: bool,
     /// Subject.
     pub subject: String,
+    /// Only sealed ones.
+    pub sealed_only: bool,
 }
 
 impl Filter {
@@ -84,6 +89,7 @@ impl Filter {
             teams: list("teams", raw.teams, &mut errors, slug),
             emergency_only: raw.emergency_only,
             subject: raw.subject,
+            sealed_only: raw.sealed_only,
         };
         if let Err(detail) = subject(&filter.subject) {
             errors.push(FilterError {

@@ -12,6 +12,7 @@ crate::on_both_stores!(
     the_past_tells_what_was_open_and_who_opened_it,
     nobody_is_told_of_what_is_not_theirs,
     every_event_is_proved_and_the_history_only_grows,
+    a_follower_of_sealed_events_gets_all_of_them_a_little_later,
 );
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -185,4 +186,33 @@ async fn every_event_is_proved_and_the_history_only_grows(store: Store) {
         .get("/v1/events/01930a3e-7c00-7000-8000-000000000000:prove")
         .await
         .refused(404, "EVENT_NOT_FOUND");
+}
+
+async fn a_follower_of_sealed_events_gets_all_of_them_a_little_later(store: Store) {
+    let people = People::meet(store).await;
+    let auditor = people.house.key("auditor", "all").await;
+    people.live(&asked()).await;
+    let place = json!({"displayName": "evidence", "filter": {"sealedOnly": true}});
+    let made = auditor.post("/v1/subscriptions", &place).await.ok();
+    assert_eq!(made["filter"]["sealedOnly"], true);
+    sealed(&people, &auditor).await;
+    let all = people.house.events(&people.house.admin).await;
+    let path = format!("/v1/events?pageSize=1000&subscription={}", id(&made));
+    let page = auditor.get(&path).await.ok();
+    let events: Vec<Value> = page["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["event"].clone())
+        .collect();
+    assert_eq!(events, all);
+    // A webhook is sent from the log as it grows.
+    let hook =
+        json!({"displayName": "x", "url": "http://127.0.0.1:9/", "filter": {"sealedOnly": true}});
+    people
+        .house
+        .admin
+        .post("/v1/webhookEndpoints", &hook)
+        .await
+        .refused(400, "FILTER_INVALID");
 }

@@ -94,7 +94,23 @@ impl Writer {
 
     /// Runs until nobody can send any more.
     pub(super) async fn run(self) {
+        self.warm_up().await;
         join_all((0..self.store.lanes()).map(|_| self.lane())).await;
+    }
+
+    /// A connection for each lane, made and tried before the first deadline needs it. What fails here is tried again by
+    /// who needs it.
+    async fn warm_up(&self) {
+        let lanes = (0..self.store.lanes()).map(|_| self.store.begin());
+        for group in join_all(lanes).await {
+            let warmed = match group {
+                Ok(mut group) => group.warm_up().await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = warmed {
+                tracing::debug!(%error, "a connection could not be made in advance");
+            }
+        }
     }
 
     async fn lane(&self) {

@@ -122,17 +122,23 @@ impl Intake {
     ) -> Result<EventPage, Failure> {
         authorize_role(caller, Action::ServiceEvents)?;
         let store = self.ledger.store();
+        let sealed = self.sealed_head(&query.filter).await?;
         let page = store
             .events(
                 query.after_position,
-                None,
+                sealed,
                 &query.filter,
                 &query.visible,
                 size(query.limit),
             )
             .await;
         let page = page.map_err(|error| store_failure(&error))?;
-        ahead(query.after_position, page.head)?;
+        if sealed.is_none() {
+            ahead(query.after_position, page.head)?;
+        } else {
+            // What is sealed may lag behind a cursor that is good.
+            ahead(query.after_position, self.feed_facts(caller).await?.head)?;
+        }
         let head = page.head;
         // What does not fit the message is read with the next page.
         let first = fit(page.events, page.position).into_iter().next();
@@ -148,6 +154,17 @@ impl Intake {
                 head,
             },
         ))
+    }
+
+    /// Up to where a reader of sealed events may read; `None`: to the head.
+    async fn sealed_head(&self, filter: &EventFilter) -> Result<Option<u64>, Failure> {
+        if !filter.sealed_only {
+            return Ok(None);
+        }
+        let sealed = self.ledger.store().sealed().await;
+        sealed
+            .map(|sealed| Some(sealed.size))
+            .map_err(|error| store_failure(&error))
     }
 
     /// Follows the log; with `until_head`, up to the head that stands now.

@@ -123,6 +123,7 @@ fn filter(message: Option<types::EventFilter>) -> Result<EventFilter, Failure> {
         teams: ids("filter.teams", &message.teams)?,
         emergency_only: message.emergency_only,
         subject: (!message.subject.is_empty()).then_some(message.subject),
+        sealed_only: message.sealed_only,
         types: message.types,
     })
 }

@@ -189,6 +189,11 @@ macro_rules! implement_transaction {
                 found.into_iter().map(read).collect()
             }
 
+            async fn warm_up(&mut self) -> Result<(), StoreError> {
+                self.take_settled(0, 0, &mut Due::default()).await?;
+                self.warm_statements().await
+            }
+
             async fn load_due(&mut self, ahead: &Ahead, limit: u32) -> Result<Due, StoreError> {
                 let mut due = Due::default();
                 let mut left = i64::from(limit);

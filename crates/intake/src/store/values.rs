@@ -93,6 +93,8 @@ pub(crate) struct EventFilter {
     pub emergency_only: bool,
     /// One subject.
     pub subject: Option<String>,
+    /// Only events that a signed head covers. Who asks the store says up to which.
+    pub sealed_only: bool,
 }
 
 /// A page of events: `position` is how far the log was looked at, also past events that the filter left out.

@@ -195,6 +195,56 @@ async fn a_position_that_the_log_has_not_reached_is_refused() {
 }
 
 #[tokio::test]
+async fn who_asks_for_sealed_events_reads_no_further_than_the_newest_head() {
+    let house = House::open().await;
+    house.with_catalogue().await;
+    let filter = Some(types::EventFilter {
+        sealed_only: true,
+        ..Default::default()
+    });
+    let tail = wire::TailEventsRequest {
+        visibility: everything(),
+        filter: filter.clone(),
+        batch_size: 2,
+        ..Default::default()
+    };
+    let mut ledger = house.ledger(&service());
+    let mut stream = ledger.tail_events(tail).await.unwrap().into_inner();
+    let mut history = house.history(&administrator());
+    let clock = Clock::system();
+    let mut seen = 0;
+    for name in ["east", "west", "south-east"] {
+        store(&house, name).await;
+        let head = ledger
+            .get_feed(wire::GetFeedRequest {})
+            .await
+            .unwrap()
+            .into_inner()
+            .head;
+        while seen < head {
+            // Time passes for the sealer and for the slow poll alike.
+            house.control.advance(Duration::from_secs(1));
+            let wait = clock.timeout(Duration::from_millis(50), stream.message());
+            let Ok(batch) = wait.await else { continue };
+            seen = batch.unwrap().unwrap().position;
+            let sealed = history.get_history_head(wire::GetHistoryHeadRequest {});
+            let sealed = sealed.await.unwrap().into_inner().head.unwrap().tree_size;
+            assert!(seen <= sealed, "{seen} was read, {sealed} are sealed");
+        }
+        // A page from the end is empty, also for a cursor that the seal has not reached.
+        store(&house, &format!("{name}-2")).await;
+        let page = wire::ReadEventsRequest {
+            after_position: head + 1,
+            visibility: everything(),
+            filter: filter.clone(),
+            ..Default::default()
+        };
+        let page = ledger.read_events(page).await.unwrap().into_inner();
+        assert_eq!((page.events.len(), page.position), (0, head + 1));
+    }
+}
+
+#[tokio::test]
 async fn the_log_and_the_deadlines_are_for_services_alone() {
     let house = House::open().await;
     for principal in [administrator(), requester("north")] {

@@ -13,8 +13,8 @@ use proto::{
     identity::encode_principal,
     intake::v1::{
         self as wire, catalogue_service_client::CatalogueServiceClient,
-        grant_service_client::GrantServiceClient, key_service_client::KeyServiceClient,
-        ledger_service_client::LedgerServiceClient,
+        grant_service_client::GrantServiceClient, history_service_client::HistoryServiceClient,
+        key_service_client::KeyServiceClient, ledger_service_client::LedgerServiceClient,
     },
     types::v1 as types,
     validation::v1::{
@@ -146,6 +146,10 @@ impl House {
 
     pub(crate) fn ledger(&self, principal: &Principal) -> LedgerServiceClient<ClientChannel> {
         LedgerServiceClient::new(self.calling_as(principal))
+    }
+
+    pub(crate) fn history(&self, principal: &Principal) -> HistoryServiceClient<ClientChannel> {
+        HistoryServiceClient::new(self.calling_as(principal))
     }
 
     pub(crate) fn grants(&self, principal: &Principal) -> GrantServiceClient<ClientChannel> {

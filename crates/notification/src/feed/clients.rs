@@ -214,6 +214,7 @@ fn filter_to_wire(filter: Filter) -> types::EventFilter {
         teams: filter.teams.into_iter().map(String::from).collect(),
         emergency_only: filter.emergency_only,
         subject: filter.subject,
+        sealed_only: filter.sealed_only,
     }
 }
 

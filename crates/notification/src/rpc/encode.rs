@@ -72,6 +72,7 @@ pub(super) fn filter_from_wire(filter: Option<types::EventFilter>) -> Result<Fil
         teams: filter.teams,
         emergency_only: filter.emergency_only,
         subject: filter.subject,
+        sealed_only: filter.sealed_only,
     })
     .map_err(Error::Filter)
 }
@@ -84,6 +85,7 @@ fn filter_to_wire(filter: Filter) -> types::EventFilter {
         teams: filter.teams.into_iter().map(String::from).collect(),
         emergency_only: filter.emergency_only,
         subject: filter.subject,
+        sealed_only: filter.sealed_only,
     }
 }
 

@@ -26,6 +26,7 @@ use self::follow::{EventStream, Followers};
 use self::places::Places;
 use crate::error::Error;
 use crate::feed::Feed;
+use crate::filter::FilterError;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::webhook::endpoints::EndpointDesk;
@@ -160,6 +161,14 @@ impl NotificationService for Rpc {
         let display_name = encode::text("display_name", &request.display_name, 128, true)?;
         let request_id = encode::text("request_id", &request.request_id, 128, true)?;
         let filter = encode::filter_from_wire(request.filter)?;
+        if filter.sealed_only {
+            // Deliveries are made from the log as it grows, for all endpoints at once.
+            return Err(Error::Filter(vec![FilterError {
+                field: "filter.sealed_only".into(),
+                detail: "a webhook does not wait for the seal; follow sealed events by stream or by pulling".into(),
+            }])
+            .into());
+        }
         let (status, secret) = self
             .desk
             .create(caller, display_name, request.url, filter, &request_id)

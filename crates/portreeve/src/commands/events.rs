@@ -9,7 +9,10 @@ use clap::{Args, Subcommand};
 use proto::notification::v1::{FeedEvent, PullEventsRequest, WatchEventsRequest};
 use serde_json::json;
 
-use super::{Context, FilterArgs};
+use super::{
+    Context, FilterArgs,
+    export::{self, Export},
+};
 use crate::{
     client::Follow,
     out,
@@ -28,6 +31,11 @@ pub enum EventsCommand {
     /// Read one page, and the cursor behind it.
     #[command(after_help = "Example:\n  portreeve events pull --from start --size 100 -o json")]
     Pull(Pull),
+    /// Write a period of the feed for other tools.
+    #[command(after_help = "Examples:
+  portreeve events export --since 2026-11-01T00:00:00Z --before 2026-12-01T00:00:00Z --form csv > november.csv
+  portreeve events export --institution north > north.jsonl")]
+    Export(Export),
 }
 
 /// `events tail`.
@@ -83,6 +91,7 @@ pub async fn run(context: &Context, command: EventsCommand) -> Result<(), Troubl
     match command {
         EventsCommand::Tail(args) => tail(context, args).await,
         EventsCommand::Pull(args) => pull(context, args).await,
+        EventsCommand::Export(args) => export::run(context, args).await,
     }
 }
 

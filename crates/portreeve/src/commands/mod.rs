@@ -10,6 +10,7 @@ pub mod audit;
 pub mod catalogue;
 pub mod catalogue_file;
 pub mod events;
+pub mod export;
 pub mod grant;
 pub mod import;
 pub mod import_open;
@@ -77,6 +78,9 @@ pub struct FilterArgs {
     /// Of one request, by its UUID.
     #[arg(long, value_name = "UUID", help_heading = "Which events")]
     pub subject: Option<String>,
+    /// Only events that a signed head of the history covers: about a second later.
+    #[arg(long, help_heading = "Which events")]
+    pub sealed: bool,
 }
 
 impl FilterArgs {
@@ -96,6 +100,7 @@ impl FilterArgs {
             teams: self.teams.clone(),
             emergency_only: self.emergency,
             subject: self.subject.clone().unwrap_or_default(),
+            sealed_only: self.sealed,
         }
     }
 }

@@ -77,7 +77,8 @@ impl Tail {
             // Seen before the page is read: a commit in between wakes the next round.
             let told = wakes.borrow_and_update().head;
             // Without news the head is read: a wake-up between replicas may have been lost.
-            let head = Some(told).filter(|head| *head > self.position);
+            let told = Some(told).filter(|head| *head > self.position);
+            let head = self.intake.sealed_head(&self.query.filter).await?.or(told);
             let Query {
                 filter,
                 visible,

@@ -121,8 +121,11 @@ impl PostgresTransaction {
         if changes.changed_grants.is_empty() {
             return Ok(());
         }
-        let rows = changes
-            .changed_grants
+        self.update_grants(&changes.changed_grants).await
+    }
+
+    async fn update_grants(&mut self, grants: &[Grant]) -> Result<(), StoreError> {
+        let rows = grants
             .iter()
             .map(GrantRow::of)
             .collect::<Result<Vec<_>, _>>()?;
@@ -132,6 +135,17 @@ impl PostgresTransaction {
             .execute(&mut *self.inner)
             .await?;
         expect_rows("grants", done.rows_affected(), rows.len())
+    }
+
+    /// A connection knows a statement from its first execution on: these are the ones that a deadline waits for.
+    pub(super) async fn warm_statements(&mut self) -> Result<(), StoreError> {
+        self.update_grants(&[]).await?;
+        let nobody: [&str; 0] = [];
+        let _: Vec<(String, i64)> = sqlx::query_as(sql!("postgres", "sequences"))
+            .bind(texts(&nobody))
+            .fetch_all(&mut *self.inner)
+            .await?;
+        self.insert_events(&Changes::default(), 0, &[]).await
     }
 
     async fn write_rest(&mut self, changes: &Changes) -> Result<(), StoreError> {

@@ -34,6 +34,9 @@ fn filter(filter: Option<&EventFilter>) -> String {
     if !filter.subject.is_empty() {
         parts.push(format!("subject: {}", filter.subject));
     }
+    if filter.sealed_only {
+        parts.push("sealed".into());
+    }
     parts.join("; ")
 }
 
