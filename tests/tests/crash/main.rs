@@ -3,7 +3,8 @@
 //! Role: eight workers submit, decide, open and import short accesses, each step with its idempotency key, and write down
 //! what was acknowledged; a follower and a webhook receiver listen. After the last round everything is let go to its end
 //! and `check` compares: nothing acknowledged is lost (I10), nothing happened twice (I4), no event is missing, doubled or
-//! out of order (I3), every deadline fired, the follower saw everything.
+//! out of order (I3), every deadline fired, the follower saw everything, and every head that was signed on the way holds
+//! for the whole log (I8).
 //! `CRASH_ROUNDS` (default 50) rounds on each store; a store that takes longer than `CRASH_BUDGET_SECONDS` (default 900)
 //! fails, because a shorter test than promised is none.
 
@@ -16,8 +17,9 @@
 use std::{env, sync::Arc, time::Duration};
 
 use serde_json::json;
-use service_kit::clock::Clock;
+use service_kit::{clock::Clock, parts::StoreLocation};
 use testkit::{Client, Follower, Place, Process, Receiver, Store, catalogue};
+use tlog::{Head, Verdict, Verifier};
 
 use portreeve_tests::{
     check,
@@ -78,12 +80,14 @@ async fn crash(store: Store) {
         .map(|worker| tokio::spawn(work::run(worker, house.clone(), record.clone())))
         .collect();
 
+    let mut kept = Vec::new();
     for round in 1..=rounds {
         clock.sleep(between(50, 700)).await;
         process.kill();
         // Sometimes at once, sometimes after the callers have noticed.
         clock.sleep(between(1, 60)).await;
         process = Process::start(&place, SETTINGS).await;
+        kept.extend(newest_head(&process, &admin).await);
         house.moved_to(&process.base());
         follower.moved_to(&process.base());
         if round % 10 == 0 {
@@ -112,10 +116,46 @@ async fn crash(store: Store) {
     check::the_follower_saw_everything(&follower, &truth).await;
     assert!(follower.connections() > 1, "the follower was never cut");
     check::the_receiver_got_every_grant_event(&receiver, &truth).await;
+    every_head_holds(&place, kept).await;
     eprintln!(
         "{store:?}: {rounds} kills, {} acknowledged changes, {} events, {} s",
         record.acknowledged(),
         truth.len(),
         (clock.monotonic() - began).as_secs()
     );
+}
+
+/// The newest head, as somebody who carries heads away would keep it; `None` when nothing is sealed yet.
+async fn newest_head(process: &Process, admin: &Client) -> Option<Head> {
+    let client = Client::new(process.base(), Some(admin.secret()));
+    let answer = client.get("/v1/history/head").await;
+    if answer.status != 200 {
+        return None;
+    }
+    let head = answer.ok();
+    let key: Verifier = head["verifierKey"].as_str()?.parse().unwrap();
+    Some(key.open(head["checkpoint"].as_str()?).unwrap())
+}
+
+/// The sealer is killed with everything else: no head that it ever signed may be wrong.
+async fn every_head_holds(place: &Place, kept: Vec<Head>) {
+    let settings = place.settings();
+    let url = settings.iter().find(|(key, _)| key == "database-url");
+    let location = match url {
+        Some((_, url)) => StoreLocation::Postgres {
+            url: url.clone(),
+            schema: "intake",
+        },
+        None => StoreLocation::Sqlite(place.data_dir().join("intake.db")),
+    };
+    let heads = kept.len();
+    assert!(heads > 0, "nothing was ever sealed");
+    let check = intake::history::check::ledger(&location, Clock::system(), kept, |_, _| {});
+    let report = check.await.unwrap();
+    assert!(report.is_sound(), "{:?}", report.faults);
+    let held = report
+        .heads
+        .iter()
+        .filter(|(_, found)| *found == Verdict::Held);
+    assert_eq!(held.count(), heads);
 }
