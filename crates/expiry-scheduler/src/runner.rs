@@ -78,9 +78,9 @@ impl Runner {
         let mut alone = true;
         let mut planned = None;
         while let Some(done) = rounds.next().await {
-            let (round, asked_at) = done?;
+            let (round, asked_at, answered_at) = done?;
             self.ready.set(true);
-            self.account(round, asked_at, alone);
+            self.account(round, answered_at.saturating_sub(asked_at), alone);
             if round.more && round.ran > 0 {
                 alone = false;
                 batch = batch
@@ -90,7 +90,7 @@ impl Runner {
                     rounds.push(self.round(batch));
                 }
             } else {
-                let plan = self.planned(round, asked_at);
+                let plan = self.planned(round, answered_at);
                 planned = Some(planned.map_or(plan, |other: Duration| other.min(plan)));
             }
         }
@@ -98,33 +98,34 @@ impl Runner {
         Ok(planned.unwrap_or_else(|| self.clock.monotonic() + LEAST_PAUSE))
     }
 
-    /// One round, and when it was asked for.
-    async fn round(&self, batch: u32) -> Result<(Round, Duration), CallStatus> {
+    /// One round, when it was asked for, and when it was answered.
+    async fn round(&self, batch: u32) -> Result<(Round, Duration, Duration), CallStatus> {
         let asked_at = self.clock.monotonic();
-        Ok((self.ledger.run_due(batch).await?, asked_at))
+        let round = self.ledger.run_due(batch).await?;
+        Ok((round, asked_at, self.clock.monotonic()))
     }
 
     /// `alone`: no other round was in flight, so an empty one tells what a wake-up for nothing costs.
-    fn account(&self, round: Round, asked_at: Duration, alone: bool) {
+    fn account(&self, round: Round, took: Duration, alone: bool) {
         self.status.round_ran(round.ran);
         if round.ran > 0 {
             self.metrics.late(round.max_lateness);
             tracing::debug!(ran = round.ran, more = round.more, "ran what was due");
         } else if alone {
-            self.metrics
-                .empty(self.clock.monotonic().saturating_sub(asked_at));
+            self.metrics.empty(took);
         }
     }
 
-    /// When to look again. Counted from when the round was asked for, because the ledger read its clock after that: so
-    /// it is never late by the time that the round took, and at most early, which costs one empty round.
-    fn planned(&self, round: Round, asked_at: Duration) -> Duration {
+    /// When to look again. Counted from the answer, because the ledger read its clock last of all: the wake-up is late by
+    /// the way of the answer, a fraction of a millisecond. Counted from the question it would come early, and what comes
+    /// early costs an empty round and a pause, which is several.
+    fn planned(&self, round: Round, answered_at: Duration) -> Duration {
         let due_in = if round.more {
             Duration::ZERO
         } else {
             round.next_due_in.unwrap_or(self.settings.poll)
         };
-        let planned = asked_at.saturating_add(due_in.min(self.settings.poll));
+        let planned = answered_at.saturating_add(due_in.min(self.settings.poll));
         let least = if round.ran == 0 {
             LEAST_PAUSE
         } else {

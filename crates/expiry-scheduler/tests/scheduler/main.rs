@@ -245,15 +245,15 @@ async fn a_herd_is_drained_at_once_in_growing_batches() {
     until("the herd ran", async || fixture.ledger.ran() == 20_000).await;
     // A small one for the first deadlines, then two in flight: each that ends makes the next one larger.
     let limits = fixture.ledger.limits();
-    let (growing, largest) = limits.split_at(4);
-    assert_eq!(growing, [100, 400, 400, 1600]);
+    let (growing, largest) = limits.split_at(5);
+    assert_eq!(growing, [25, 100, 100, 400, 1600]);
     assert!(largest.iter().all(|limit| *limit == 5000), "{limits:?}");
     assert!((4..=5).contains(&largest.len()), "{limits:?}");
     fixture.sleeps_for(1000 * MS).await;
     fixture.ledger.add(Duration::ZERO);
     fixture.control.advance(1000 * MS);
     until("the batch is small again", async || {
-        fixture.ledger.limits().last() == Some(&100)
+        fixture.ledger.limits().last() == Some(&25)
     })
     .await;
 }
