@@ -78,13 +78,16 @@ fn reason(reason: EndReason) -> types::EndReason {
     }
 }
 
+fn texts<T: ToString>(values: impl Iterator<Item = T>) -> Vec<String> {
+    values.map(|value| value.to_string()).collect()
+}
+
 fn present(trace: Trace, at: domain::time::Instant) -> wire::AccessTrace {
     let opening = trace.opening;
     let (open, closing) = (opening.was_open(at), was_closing(&opening, at));
     let time = |at: Option<domain::time::Instant>| at.map(convert::instant_to_wire);
     let (approved_by, approved_at) = opening.approved_by.unzip();
     let rule = opening.rule;
-    let texts = |list: Vec<String>| list;
     wire::AccessTrace {
         open,
         closing,
@@ -92,28 +95,13 @@ fn present(trace: Trace, at: domain::time::Instant) -> wire::AccessTrace {
         institution: trace.institution,
         access_request: trace.request,
         number: trace.number,
-        sources: texts(
-            rule.iter()
-                .flat_map(|rule| &rule.sources)
-                .map(ToString::to_string)
-                .collect(),
-        ),
+        sources: texts(rule.iter().flat_map(|rule| &rule.sources)),
         destination: rule
             .as_ref()
             .map(|rule| rule.destination.to_string())
             .unwrap_or_default(),
-        addresses: texts(
-            rule.iter()
-                .flat_map(|rule| &rule.addresses)
-                .map(ToString::to_string)
-                .collect(),
-        ),
-        services: texts(
-            rule.iter()
-                .flat_map(|rule| &rule.services)
-                .map(ToString::to_string)
-                .collect(),
-        ),
+        addresses: texts(rule.iter().flat_map(|rule| &rule.addresses)),
+        services: texts(rule.iter().flat_map(|rule| &rule.services)),
         effective_time: time(Some(opening.since)),
         expire_time: time(opening.until),
         ending_time: time(opening.ending_at),

@@ -12,6 +12,13 @@ use domain::{
 use super::{Clauses, Shown, any_of, any_word, compare, equal, visible};
 use crate::store::EventFilter;
 
+/// Where a reader's institutions, products and teams stand in an event.
+const SHOWN: Shown<'static> = Shown {
+    institution: "institution",
+    product: "product",
+    teams: &[("team", "")],
+};
+
 /// How a page of events is looked for.
 pub(in crate::store) enum Walk<'a> {
     /// Along the log.
@@ -86,15 +93,7 @@ pub(in crate::store) fn events(
         query.sql(" and emergency");
     }
     types(query, &filter.types);
-    visible(
-        query,
-        sees,
-        &Shown {
-            institution: "institution",
-            product: "product",
-            teams: &[("team", "")],
-        },
-    );
+    visible(query, sees, &SHOWN);
     query.sql(&format!(" order by {order} limit {limit}"));
 }
 
@@ -122,15 +121,7 @@ pub(in crate::store) fn openings(
     if let Some(destination) = destination {
         query.details_name(&format!("\"{destination}\""));
     }
-    visible(
-        query,
-        sees,
-        &Shown {
-            institution: "institution",
-            product: "product",
-            teams: &[("team", "")],
-        },
-    );
+    visible(query, sees, &SHOWN);
     query.sql(&format!(" order by position limit {limit}"));
 }
 
