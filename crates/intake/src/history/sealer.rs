@@ -5,7 +5,7 @@
 //! Invariants: a head replaces only the one that it grew from, so replicas that seal at once waste work and fork
 //! nothing; a gap in the positions, tiles that do not give the head that was signed, or a head of another key stop it.
 //! Failure story: a store that does not answer is tried again; an alarm ([`Alarm`]) ends the sealing of this replica
-//! until it is started again, and says in the log and the gauge `portreeve_history_sealed` what a human must look at.
+//! until it is started again, while everything else goes on, and says in the log and the gauge `portreeve_history_sealed` what a human must look at.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -125,7 +125,8 @@ impl Sealer {
                 }
                 Err(Trouble::Alarm(alarm)) => {
                     tracing::error!(%alarm, "the history is not sealed any more; check it with `portreeve audit verify`");
-                    return;
+                    // The house goes on: a task that ends would stop it.
+                    return self.shutdown.requested().await;
                 }
             }
             if !self.wait(&mut wakes).await {

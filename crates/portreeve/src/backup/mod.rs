@@ -136,6 +136,16 @@ pub async fn restore(args: &RestoreArgs, config: &Config) -> Result<(), Trouble>
     out::note(format!(
         "restored; the feed's epoch is {epoch} now: followers begin anew"
     ));
+    let key = settings
+        .history
+        .beside(&location(config, "intake"))
+        .key_file;
+    if let Some(key) = key.filter(|key| !key.exists()) {
+        out::note(format!(
+            "the history's sealing key is not in a backup: put the one that sealed it at {} before serving, or nothing more is sealed",
+            key.display()
+        ));
+    }
     Ok(())
 }
 

@@ -25,6 +25,8 @@ pub(crate) fn portreeve() -> Command {
 /// A serving process.
 pub(crate) struct Served {
     child: Child,
+    /// What it said until it was ready.
+    told: String,
     // Kept open, so that what it says later does not stop it.
     stderr: BufReader<ChildStderr>,
     /// The fields of its "ready" line.
@@ -48,13 +50,14 @@ impl Served {
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let mut served = Self {
             child,
+            told: String::new(),
             stderr,
             ready: Value::Null,
         };
-        let mut told = String::new();
         while served.ready.is_null() {
             let mut line = String::new();
             let read = served.stderr.read_line(&mut line).unwrap();
+            let told = &mut served.told;
             assert!(read > 0, "it ended before it was ready:\n{told}");
             told.push_str(&line);
             let fields: Value = serde_json::from_str(&line).unwrap_or_default();
@@ -68,6 +71,18 @@ impl Served {
     /// The address in a field of the "ready" line, as a URL.
     pub(crate) fn url(&self, field: &str) -> String {
         format!("http://{}", self.ready[field].as_str().unwrap())
+    }
+
+    /// Reads its log until it says this.
+    pub(crate) fn says(&mut self, words: &str) {
+        while !self.told.contains(words) {
+            let read = self.stderr.read_line(&mut self.told).unwrap();
+            assert!(
+                read > 0,
+                "it ended and never said '{words}':\n{}",
+                self.told
+            );
+        }
     }
 
     /// Stops it with SIGTERM and returns its exit code.
