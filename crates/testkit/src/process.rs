@@ -4,11 +4,12 @@
 //! executable beside the test that runs, building it first with cargo when it is not there or old.
 
 use std::{
+    collections::BTreeSet,
     env, fs,
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::OnceLock,
+    sync::{Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -335,11 +336,16 @@ fn key_file(place: &Place) -> PathBuf {
 }
 
 /// A port that nobody listens on, below those that the system gives to connections of its own: one of these could
-/// be taken while its process is down.
+/// be taken while its process is down. Given once only: a test beside this one may have one that it does not use yet.
 fn free_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {
         let port = 10_000 + u16::from_le_bytes(service_kit::random::bytes()) % 20_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        let new = GIVEN
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(port);
+        if new && TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
     }
