@@ -47,6 +47,13 @@ impl Opening {
         let before = |end: Option<Instant>| end.is_none_or(|end| at < end);
         self.since <= at && before(self.until) && before(self.ending_at)
     }
+
+    /// Whether its end was decided by `at` and its closure not yet confirmed: the firewall may still have let through.
+    pub fn was_closing(&self, at: Instant) -> bool {
+        !self.was_open(at)
+            && self.ending_at.is_some_and(|ending| ending <= at)
+            && self.ended_at.is_none_or(|ended| at < ended)
+    }
 }
 
 /// A grant while its events are read.

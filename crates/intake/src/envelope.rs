@@ -6,6 +6,8 @@
 //! digits) is spliced in when the store has given it, under the lock that makes it final.
 //! Failure story: none; every value that goes in was checked before.
 
+use std::fmt::Display;
+
 use domain::{
     event::{Event, EventType},
     grant::Grant,
@@ -20,7 +22,18 @@ use sha2::{Digest, Sha256};
 const SCHEMA_VERSION: &str = "v1";
 
 /// The digits of a sequence: CloudEvents wants string order.
-pub(crate) const SEQUENCE_DIGITS: usize = 20;
+const SEQUENCE_DIGITS: usize = 20;
+
+/// A sequence as it stands in an envelope.
+pub(crate) fn digits(sequence: impl Display) -> String {
+    format!("{sequence:0SEQUENCE_DIGITS$}")
+}
+
+/// What an envelope says of private details without telling them.
+pub(crate) fn commitment(salt: &[u8], details: &[u8]) -> String {
+    let hash = Sha256::new().chain_update(salt).chain_update(details);
+    service_kit::random::hex(&hash.finalize())
+}
 
 /// An event that is not yet placed in the log.
 #[derive(Debug, Clone)]
@@ -58,7 +71,7 @@ impl PendingEvent {
     pub(crate) fn envelope(&self, sequence: u64) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.head.len() + self.tail.len() + SEQUENCE_DIGITS);
         bytes.extend_from_slice(self.head.as_bytes());
-        bytes.extend_from_slice(format!("{sequence:020}").as_bytes());
+        bytes.extend_from_slice(digits(sequence).as_bytes());
         bytes.extend_from_slice(self.tail.as_bytes());
         bytes
     }
@@ -197,12 +210,7 @@ impl EnvelopeMaker {
         let salt: [u8; 16] = service_kit::random::bytes();
         // Values that the domain made always serialize; an empty text would still be a valid, committed detail.
         let details = serde_json::to_vec(event).unwrap_or_default();
-        let commitment = service_kit::random::hex(
-            &Sha256::new()
-                .chain_update(salt)
-                .chain_update(&details)
-                .finalize(),
-        );
+        let commitment = commitment(&salt, &details);
         let data = serde_json::to_string(data).unwrap_or_default();
         let kind = event.kind.as_str();
         let head = format!(

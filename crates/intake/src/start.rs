@@ -144,15 +144,15 @@ fn open_sealer(
     shutdown: &Shutdown,
 ) -> Result<(Option<Sealer>, Sealing), KeyFileError> {
     let places = settings.history.beside(&deps.store);
-    let Some(key_file) = &places.key_file else {
+    let Some(key_file) = places.key_file else {
         tracing::warn!(
             "the history is not sealed: set intake.history-key-file on the replicas that are to seal it"
         );
         return Ok((None, Sealing::default()));
     };
     let (sealer, sealing) = Sealer::open(
-        key_file,
-        &places,
+        &key_file,
+        places.heads_file,
         Arc::clone(store),
         deps.clock.clone(),
         shutdown.clone(),

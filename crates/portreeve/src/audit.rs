@@ -40,10 +40,6 @@ pub struct VerifyArgs {
     pub log: Option<PathBuf>,
 }
 
-/// `audit export`.
-#[derive(Debug, Clone, Args)]
-pub struct ExportArgs {}
-
 /// Checks.
 ///
 /// # Errors

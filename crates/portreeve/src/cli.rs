@@ -253,7 +253,7 @@ fn run(cli: Cli, matches: &clap::ArgMatches) -> Result<(), Trouble> {
         }
         Command::Audit(AuditCommand::Verify(args)) => runtime::build(false)?
             .block_on(audit_local::verify(&args, &config()?, cli.global.output)),
-        Command::Audit(AuditCommand::Export(_)) => {
+        Command::Audit(AuditCommand::Export) => {
             runtime::build(false)?.block_on(audit_local::export(&config()?))
         }
         Command::Openapi => out::raw(&documents::openapi()?),

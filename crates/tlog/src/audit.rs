@@ -32,8 +32,8 @@ pub struct Outcome {
     pub size: u64,
     /// The root over them.
     pub root: Hash,
-    /// A verdict for each head, in the order in which they were given.
-    pub verdicts: Vec<Verdict>,
+    /// Each head with its verdict, in the order in which they were given.
+    pub heads: Vec<(Head, Verdict)>,
 }
 
 /// See the module.
@@ -88,15 +88,19 @@ impl Audit {
 
     /// The end.
     pub fn finish(self) -> Outcome {
-        let verdict = |head: &Head| match self.roots.get(&head.size).copied().flatten() {
-            Some(root) if root == head.root => Verdict::Held,
-            Some(computed) => Verdict::Differs { computed },
-            None => Verdict::Missing { size: self.size },
+        let (size, root, roots) = (self.size, self.root(), self.roots);
+        let judged = |head: Head| {
+            let verdict = match roots.get(&head.size).copied().flatten() {
+                Some(root) if root == head.root => Verdict::Held,
+                Some(computed) => Verdict::Differs { computed },
+                None => Verdict::Missing { size },
+            };
+            (head, verdict)
         };
         Outcome {
-            size: self.size,
-            root: self.root(),
-            verdicts: self.kept.iter().map(verdict).collect(),
+            size,
+            root,
+            heads: self.kept.into_iter().map(judged).collect(),
         }
     }
 }

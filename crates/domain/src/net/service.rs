@@ -46,7 +46,9 @@ impl Protocol {
         !matches!(self, Self::Icmp)
     }
 
-    pub(super) fn from_word(word: &str) -> Option<Self> {
+    /// The protocol of a word, in any case.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
         [("tcp", Self::Tcp), ("udp", Self::Udp), ("icmp", Self::Icmp)]
             .into_iter()
             .find_map(|(name, protocol)| word.eq_ignore_ascii_case(name).then_some(protocol))

@@ -10,12 +10,14 @@
 use std::fmt;
 
 use serde_json::Value;
-use service_kit::{clock::Clock, parts::StoreLocation, random};
-use sha2::{Digest as _, Sha256};
+use service_kit::{clock::Clock, parts::StoreLocation};
 use tlog::{Audit, Hash, Head, Verdict};
 
 pub use crate::store::LogRow;
-use crate::store::{self, Store, StoreError};
+use crate::{
+    envelope,
+    store::{self, Store, StoreError},
+};
 
 /// Faults that are told in full; the others are counted.
 const FAULTS_TOLD: usize = 100;
@@ -75,7 +77,6 @@ impl Report {
 
 /// A check in the making.
 pub struct Checker {
-    heads: Vec<Head>,
     audit: Audit,
     read: u64,
     faults: Vec<Fault>,
@@ -86,8 +87,7 @@ impl Checker {
     /// A check against these heads.
     pub fn new(heads: Vec<Head>) -> Self {
         Self {
-            audit: Audit::new(heads.clone()),
-            heads,
+            audit: Audit::new(heads),
             read: 0,
             faults: Vec::new(),
             fault_count: 0,
@@ -129,11 +129,11 @@ impl Checker {
 
     /// The end.
     pub fn finish(self) -> Report {
-        let report = self.audit.finish();
+        let outcome = self.audit.finish();
         Report {
-            size: report.size,
-            root: report.root,
-            heads: self.heads.into_iter().zip(report.verdicts).collect(),
+            size: outcome.size,
+            root: outcome.root,
+            heads: outcome.heads,
             faults: self.faults,
             fault_count: self.fault_count,
         }
@@ -236,20 +236,20 @@ async fn each_row(
 
 /// Where a row and its envelope disagree.
 fn disagreements(row: &LogRow) -> Vec<String> {
-    let Ok(envelope) = serde_json::from_slice::<Value>(&row.envelope) else {
+    let Ok(told) = serde_json::from_slice::<Value>(&row.envelope) else {
         return vec!["the envelope is no JSON".to_owned()];
     };
     let mut wrong = Vec::new();
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    let data = |name: &str| envelope.pointer(&format!("/data/{name}")).and_then(text);
-    let at = |name: &str| envelope.get(name).and_then(text);
-    let mut same = |name: &str, column: Option<String>, told: Option<String>| {
-        if column != told {
+    let data = |name: &str| told.pointer(&format!("/data/{name}")).and_then(text);
+    let at = |name: &str| told.get(name).and_then(text);
+    let mut same = |name: &str, column: Option<String>, in_envelope: Option<String>| {
+        if column != in_envelope {
             let show = |value: Option<String>| value.unwrap_or_else(|| "nothing".to_owned());
             wrong.push(format!(
                 "{name} is {} in the row and {} in the envelope",
                 show(column),
-                show(told)
+                show(in_envelope)
             ));
         }
     };
@@ -258,7 +258,7 @@ fn disagreements(row: &LogRow) -> Vec<String> {
     same("subject", Some(row.subject.clone()), at("subject"));
     same(
         "sequence",
-        Some(format!("{:020}", row.sequence)),
+        Some(envelope::digits(row.sequence)),
         at("sequence"),
     );
     same(
@@ -278,15 +278,11 @@ fn disagreements(row: &LogRow) -> Vec<String> {
         row.grant_id.map(|id| id.to_string()),
         data("grant"),
     );
-    let emergency = envelope.pointer("/data/emergency").and_then(Value::as_bool);
+    let emergency = told.pointer("/data/emergency").and_then(Value::as_bool);
     if row.emergency != emergency.unwrap_or(false) {
         wrong.push("the emergency flag is another in the envelope".to_owned());
     }
-    let commitment = Sha256::new()
-        .chain_update(&row.salt)
-        .chain_update(&row.details)
-        .finalize();
-    if at("detailscommitment") != Some(random::hex(&commitment)) {
+    if at("detailscommitment") != Some(envelope::commitment(&row.salt, &row.details)) {
         wrong.push("the details are not those that the envelope commits to".to_owned());
     }
     wrong

@@ -49,13 +49,6 @@ impl HeadsFile {
         }
     }
 
-    /// How long until the head that waits may be written; `None`: none waits.
-    pub(super) fn due_in(&self, now: Duration) -> Option<Duration> {
-        self.waiting.as_ref()?;
-        let since = now.saturating_sub(self.written_at?);
-        Some(EVERY.saturating_sub(since))
-    }
-
     /// Writes the head that waits.
     pub(super) fn flush(&mut self, now: Duration) {
         let Some(note) = self.waiting.take() else {
@@ -126,12 +119,11 @@ mod tests {
         file.offer(note(1), Duration::ZERO);
         file.offer(note(2), Duration::from_secs(1));
         file.offer(note(3), Duration::from_secs(2));
-        assert_eq!(
-            file.due_in(Duration::from_secs(10)),
-            Some(Duration::from_secs(50))
-        );
+        file.flush_if_due(EVERY - Duration::from_millis(1));
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(read_heads(&text), [note(1)], "not before its time");
         file.offer(note(4), EVERY);
-        assert_eq!(file.due_in(EVERY), None);
+        file.flush_if_due(EVERY * 2);
         let text = std::fs::read_to_string(path).unwrap();
         assert_eq!(read_heads(&text), [note(1), note(4)]);
         let cut = text.rfind('\u{2014}').unwrap();

@@ -5,9 +5,14 @@
 //! Invariants: a head replaces only the one that it grew from, so replicas that seal at once waste work and fork
 //! nothing; a gap in the positions, tiles that do not give the head that was signed, or a head of another key stop it.
 //! Failure story: a store that does not answer is tried again; an alarm ([`Alarm`]) ends the sealing of this replica
-//! until it is started again, while everything else goes on, and says in the log and the gauge `portreeve_history_sealed` what a human must look at.
+//! until it is started again, while everything else goes on; the log says what a human must look at, and the gauge
+//! `portreeve_history_sealed` stands still.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use opentelemetry::metrics::Gauge;
 use service_kit::{clock::Clock, shutdown::Shutdown, telemetry};
@@ -15,7 +20,6 @@ use tlog::{Edge, Hash, Head, Signer};
 use tokio::sync::watch;
 
 use super::{
-    Places,
     heads::HeadsFile,
     key::{self, KeyFileError},
 };
@@ -81,13 +85,13 @@ pub(crate) struct Sealer {
 }
 
 impl Sealer {
-    /// Opens the key, making it when it is not there.
+    /// Opens the key, making it when it is not there; heads are appended to `heads_file`.
     ///
     /// # Errors
     /// [`KeyFileError`].
     pub(crate) fn open(
         key_file: &Path,
-        places: &Places,
+        heads_file: Option<PathBuf>,
         store: Arc<dyn Store>,
         clock: Clock,
         shutdown: Shutdown,
@@ -101,7 +105,7 @@ impl Sealer {
             clock,
             shutdown,
             signer,
-            heads: places.heads_file.clone().map(HeadsFile::new),
+            heads: heads_file.map(HeadsFile::new),
             edge: None,
             sealed_size: telemetry::meter()
                 .u64_gauge("portreeve_history_sealed")
@@ -158,11 +162,9 @@ impl Sealer {
             () = clock.sleep(PAUSE) => {}
             () = self.shutdown.requested() => return false,
         }
-        let now = clock.monotonic();
-        let due = self.heads.as_ref().and_then(|heads| heads.due_in(now));
         tokio::select! {
             () = news(wakes) => {}
-            () = clock.sleep(due.unwrap_or(SLOW_POLL).min(SLOW_POLL)) => {}
+            () = clock.sleep(SLOW_POLL) => {}
             () = self.shutdown.requested() => return false,
         }
         if let Some(heads) = &mut self.heads {

@@ -234,7 +234,7 @@ impl Intake {
             }
             let opening = self.opening(&event.subject, grant).await?;
             let Some(opening) = opening else { continue };
-            if look.closed_too || opening.was_open(at) || was_closing(&opening, at) {
+            if look.closed_too || opening.was_open(at) || opening.was_closing(at) {
                 traces.push(Trace {
                     opening,
                     institution: event
@@ -279,13 +279,6 @@ impl Intake {
             .into_iter()
             .find(|opening| opening.grant == grant))
     }
-}
-
-/// Decided to end by `at`, and not confirmed closed.
-pub(crate) fn was_closing(opening: &Opening, at: Instant) -> bool {
-    !opening.was_open(at)
-        && opening.ending_at.is_some_and(|ending| ending <= at)
-        && opening.ended_at.is_none_or(|ended| at < ended)
 }
 
 /// The private details; `None`: erased.

@@ -4,7 +4,6 @@
 
 use domain::{
     access::{Action, authorize_role},
-    event::EndReason,
     id::EventId,
     net::{Probe, Protocol},
 };
@@ -12,19 +11,15 @@ use proto::{
     convert,
     error::Failure,
     intake::v1::{self as wire, history_service_server::HistoryService},
-    types::v1 as types,
 };
 use tlog::Hash;
 use tonic::{Request, Response, Status};
 
 use super::{address, caller, instant, slug};
-use crate::{
-    operations::{
-        Intake,
-        history::{Look, Trace, was_closing},
-        paging,
-    },
-    store::Sealed,
+use crate::operations::{
+    Intake,
+    history::{Look, Trace},
+    paging,
 };
 
 /// Serves `portreeve.intake.v1.HistoryService`.
@@ -35,23 +30,14 @@ fn hashes(proof: &[Hash]) -> Vec<String> {
     proof.iter().map(Hash::to_base64).collect()
 }
 
-fn checkpoint(sealed: Sealed) -> (u64, String) {
-    (sealed.size, sealed.note)
-}
-
 /// Reads `tcp/443`, `443`, `tcp` or `icmp`.
 fn service(text: &str) -> Result<(Option<Protocol>, Option<u16>), Failure> {
     let wrong = || Failure::field("service", "write one such as tcp/443, 443 or icmp");
-    let text = text.trim().to_ascii_lowercase();
+    let text = text.trim();
     if text.is_empty() {
         return Ok((None, None));
     }
-    let protocol = |word: &str| {
-        [Protocol::Tcp, Protocol::Udp, Protocol::Icmp]
-            .into_iter()
-            .find(|protocol| protocol.as_str() == word)
-            .ok_or_else(wrong)
-    };
+    let protocol = |word: &str| Protocol::from_word(word).ok_or_else(wrong);
     let port = |digits: &str| {
         let plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
         digits
@@ -63,18 +49,9 @@ fn service(text: &str) -> Result<(Option<Protocol>, Option<u16>), Failure> {
     match text.split_once('/') {
         Some((word, digits)) => Ok((Some(protocol(word)?), Some(port(digits)?))),
         None if text.starts_with(|first: char| first.is_ascii_digit()) => {
-            Ok((None, Some(port(&text)?)))
+            Ok((None, Some(port(text)?)))
         }
-        None => Ok((Some(protocol(&text)?), None)),
-    }
-}
-
-fn reason(reason: EndReason) -> types::EndReason {
-    match reason {
-        EndReason::Expired => types::EndReason::Expired,
-        EndReason::Revoked => types::EndReason::Revoked,
-        EndReason::Returned => types::EndReason::Returned,
-        EndReason::Superseded => types::EndReason::Superseded,
+        None => Ok((Some(protocol(text)?), None)),
     }
 }
 
@@ -84,7 +61,7 @@ fn texts<T: ToString>(values: impl Iterator<Item = T>) -> Vec<String> {
 
 fn present(trace: Trace, at: domain::time::Instant) -> wire::AccessTrace {
     let opening = trace.opening;
-    let (open, closing) = (opening.was_open(at), was_closing(&opening, at));
+    let (open, closing) = (opening.was_open(at), opening.was_closing(at));
     let time = |at: Option<domain::time::Instant>| at.map(convert::instant_to_wire);
     let (approved_by, approved_at) = opening.approved_by.unzip();
     let rule = opening.rule;
@@ -106,7 +83,7 @@ fn present(trace: Trace, at: domain::time::Instant) -> wire::AccessTrace {
         expire_time: time(opening.until),
         ending_time: time(opening.ending_at),
         end_time: time(opening.ended_at),
-        end_reason: opening.end_reason.map_or(0, |why| reason(why).into()),
+        end_reason: convert::end_reason_to_wire(opening.end_reason).into(),
         asked_by: opening.asked_by.as_ref().map(convert::actor_to_wire),
         approved_by: approved_by.as_ref().map(convert::actor_to_wire),
         approve_time: time(approved_at),
@@ -145,14 +122,13 @@ impl HistoryService for HistoryRpc {
             .parse()
             .map_err(|_| Failure::field("id", "write the event's id, a UUID"))?;
         let proof = self.0.prove_event(&caller, id).await?;
-        let (tree_size, checkpoint) = checkpoint(proof.sealed);
         Ok(Response::new(wire::ProveEventResponse {
             proof: Some(wire::EventProof {
                 event: String::from_utf8_lossy(&proof.envelope).into_owned(),
                 leaf_index: proof.index,
-                tree_size,
+                tree_size: proof.sealed.size,
                 proof: hashes(&proof.proof),
-                checkpoint,
+                checkpoint: proof.sealed.note,
             }),
         }))
     }
@@ -163,13 +139,12 @@ impl HistoryService for HistoryRpc {
     ) -> Result<Response<wire::ProveGrowthResponse>, Status> {
         let from = request.get_ref().from_size;
         let proof = self.0.prove_growth(&caller(&request)?, from).await?;
-        let (tree_size, checkpoint) = checkpoint(proof.sealed);
         Ok(Response::new(wire::ProveGrowthResponse {
             proof: Some(wire::GrowthProof {
                 from_size: proof.from,
-                tree_size,
+                tree_size: proof.sealed.size,
                 proof: hashes(&proof.proof),
-                checkpoint,
+                checkpoint: proof.sealed.note,
             }),
         }))
     }

@@ -10,7 +10,7 @@ use proto::intake::v1 as intake;
 
 use super::{Context, asked::read_instant};
 use crate::{
-    audit::{ExportArgs, VerifyArgs},
+    audit::VerifyArgs,
     client::empty_answer,
     out,
     show::{self, Format},
@@ -52,7 +52,7 @@ pub enum AuditCommand {
     Verify(VerifyArgs),
     /// Write the whole log, private details included, as JSON lines that `verify --log` reads.
     #[command(after_help = "Example:\n  portreeve audit export > events.jsonl")]
-    Export(ExportArgs),
+    Export,
 }
 
 /// `audit at`.
@@ -106,7 +106,7 @@ pub async fn run(context: &Context, command: AuditCommand) -> Result<(), Trouble
             show::print_json(&show::json("portreeve.intake.v1.EventProof", &proof)?)
         }
         // Run without a gateway.
-        AuditCommand::Verify(_) | AuditCommand::Export(_) => Ok(()),
+        AuditCommand::Verify(_) | AuditCommand::Export => Ok(()),
     }
 }
 

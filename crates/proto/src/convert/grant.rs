@@ -111,7 +111,8 @@ pub fn grant_state_from_wire(state: wire::GrantState) -> Option<GrantState> {
         .find(|known| state_to_wire(*known) == state)
 }
 
-fn reason_to_wire(reason: Option<EndReason>) -> wire::EndReason {
+/// Why a grant ends, as a message.
+pub fn end_reason_to_wire(reason: Option<EndReason>) -> wire::EndReason {
     match reason {
         None => wire::EndReason::Unspecified,
         Some(EndReason::Expired) => wire::EndReason::Expired,
@@ -165,7 +166,7 @@ pub fn grant_to_wire(grant: &Grant, caller: &Principal, now: Instant) -> wire::G
         ),
         ending_time: grant.ending_at.map(instant_to_wire),
         end_time: grant.ended_at.map(instant_to_wire),
-        end_reason: reason_to_wire(grant.end_reason).into(),
+        end_reason: end_reason_to_wire(grant.end_reason).into(),
         note: grant.note.clone(),
         pending_extension: grant.extension.as_ref().map(|wish| wire::PendingExtension {
             until_time: Some(instant_to_wire(wish.until)),

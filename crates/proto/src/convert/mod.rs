@@ -15,7 +15,8 @@ pub use catalogue::{
 };
 pub use finding::{finding_from_wire, finding_to_wire, findings_from_wire};
 pub use grant::{
-    LiveGrant, grant_state_from_wire, grant_to_wire, live_grant_from_wire, live_grant_to_wire,
+    LiveGrant, end_reason_to_wire, grant_state_from_wire, grant_to_wire, live_grant_from_wire,
+    live_grant_to_wire,
 };
 pub use request::{
     asked_from_wire, asked_to_wire, read_destination_from_wire, read_destination_to_wire,

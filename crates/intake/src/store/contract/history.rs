@@ -14,7 +14,7 @@ use tlog::{Hash, Head, Verifier};
 use super::{Place, commit, values::*};
 use crate::{
     envelope::EnvelopeMaker,
-    history::{Places, Sealer},
+    history::Sealer,
     store::{Changes, Store},
 };
 
@@ -22,7 +22,7 @@ use crate::{
 pub(super) fn sealer(place: &Place, store: &Arc<dyn Store>, key: &str) -> (Sealer, Verifier) {
     let (sealer, sealing) = Sealer::open(
         &place.directory.path().join(key),
-        &Places::default(),
+        None,
         Arc::clone(store),
         place.clock.clone(),
         Shutdown::never(),
