@@ -91,6 +91,9 @@ pub struct Principal {
     pub display_name: String,
     /// What it may do.
     pub bindings: Vec<RoleBinding>,
+    /// The principal that answers for it: whoever owns the key that was shown. People and services have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
 }
 
 /// Who did something, as kept with what was done.
@@ -122,7 +125,13 @@ impl Principal {
                 role: Role::Service,
                 scope: Scope::All,
             }],
+            owner: None,
         }
+    }
+
+    /// Who answers for what it does: its owner, or itself.
+    pub fn answerable(&self) -> &str {
+        self.owner.as_deref().unwrap_or(&self.id)
     }
 
     /// The principal as the doer of something.
@@ -279,7 +288,19 @@ mod tests {
                 role,
                 scope: scope.parse().unwrap(),
             }],
+            owner: None,
         }
+    }
+
+    #[test]
+    fn a_key_is_answered_for_by_its_owner_and_a_person_by_themselves() {
+        let person = who(Role::Auditor, "all");
+        assert_eq!(person.answerable(), "key:1");
+        let key = Principal {
+            owner: Some("oidc:staff:ria".into()),
+            ..person
+        };
+        assert_eq!(key.answerable(), "oidc:staff:ria");
     }
 
     #[test]

@@ -51,6 +51,7 @@ impl Keys {
                     scope: Some(scope::Scope::All(true)),
                 }),
             }],
+            owner: String::new(),
         };
         Self {
             intake,

@@ -46,6 +46,7 @@ pub(crate) async fn ensure_administrator(intake: &Intake) -> Result<Option<Strin
             scope: Scope::All,
         }],
         expires_at: None,
+        owner: None,
     };
     let repeat = Repeat {
         key: ReplayKey::for_call(&service.id, METHOD, &request_id)?,

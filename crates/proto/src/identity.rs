@@ -28,6 +28,7 @@ pub fn principal_to_wire(principal: &Principal) -> wire::Principal {
         id: principal.id.clone(),
         display_name: principal.display_name.clone(),
         bindings: principal.bindings.iter().map(binding_to_wire).collect(),
+        owner: principal.owner.clone().unwrap_or_default(),
     }
 }
 
@@ -45,6 +46,7 @@ pub fn principal_from_wire(message: wire::Principal) -> Option<Principal> {
         id: message.id,
         display_name: message.display_name,
         bindings,
+        owner: Some(message.owner).filter(|owner| !owner.is_empty()),
     })
 }
 

@@ -66,6 +66,7 @@ impl Person {
                 role,
                 scope: scope.parse::<Scope>().unwrap(),
             }],
+            owner: None,
         }
     }
 

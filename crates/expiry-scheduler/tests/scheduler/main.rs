@@ -114,6 +114,7 @@ impl Fixture {
                 role,
                 scope: Scope::All,
             }],
+            owner: None,
         };
         let payload = proto::identity::encode_principal(&principal);
         let injector = TokenInjector::new(self.signer.clone(), payload, Duration::from_secs(60));

@@ -114,6 +114,7 @@ impl Fake {
             id: id.to_owned(),
             display_name: "portal".into(),
             bindings: vec![binding],
+            owner: String::new(),
         };
         self.keys.lock().unwrap().insert(digest.to_vec(), principal);
     }

@@ -6,6 +6,8 @@
 //! somebody can always administer: the last administrator key is not revoked.
 //! Failure story: an unknown, revoked or expired key is one answer, `KEY_UNKNOWN`.
 
+use std::str::FromStr;
+
 use domain::{
     access::{Action, Principal, Role, RoleBinding, authorize_role},
     event::{Event, EventType},
@@ -31,6 +33,9 @@ const SHOWN_CHARACTERS: usize = 12;
 /// Longest name of a key, in bytes.
 const MAX_NAME_BYTES: usize = 200;
 
+/// Longest id of an owner, in bytes.
+const MAX_OWNER_BYTES: usize = 400;
+
 /// Role bindings of a key at most.
 pub(crate) const MAX_BINDINGS: usize = 50;
 
@@ -43,6 +48,38 @@ pub(crate) struct NewKey {
     pub(crate) bindings: Vec<RoleBinding>,
     /// Ends by itself.
     pub(crate) expires_at: Option<Instant>,
+    /// Who answers for it; `None`: the caller, or whoever owns the caller's key.
+    pub(crate) owner: Option<Owner>,
+}
+
+/// Who may answer for a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// A person that a provider tells: `oidc:…`.
+    Person(String),
+    /// Another key, which exists.
+    Key(KeyId),
+}
+
+impl FromStr for Owner {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "write oidc:PROVIDER:SUBJECT or key:UUID";
+        match text.split_once(':') {
+            Some(("key", id)) => id.parse().map(Self::Key).map_err(|_| FORM),
+            Some(("oidc", person))
+                if text.len() <= MAX_OWNER_BYTES
+                    && !text.chars().any(char::is_control)
+                    && person.split_once(':').is_some_and(|(provider, subject)| {
+                        !provider.is_empty() && !subject.is_empty()
+                    }) =>
+            {
+                Ok(Self::Person(text.to_owned()))
+            }
+            _ => Err(FORM),
+        }
+    }
 }
 
 /// What makes a call to make a key repeatable.
@@ -155,12 +192,24 @@ impl Intake {
             // The store's clock says when, inside the commit.
             created_at: Instant::from_micros(0),
             created_by: caller.actor(),
+            owner: match &new.owner {
+                Some(Owner::Person(id)) => Some(id.clone()),
+                Some(Owner::Key(id)) => Some(format!("key:{id}")),
+                // The house makes its first key for nobody in particular.
+                None if only_first => None,
+                None => Some(caller.answerable().to_owned()),
+            },
             expires_at: new.expires_at,
             revoked_at: None,
+        };
+        let owning_key = match new.owner {
+            Some(Owner::Key(id)) => Some(id),
+            _ => None,
         };
         let needs = Needs {
             replays: repeat.key.clone().into_iter().collect(),
             live_keys: only_first,
+            keys: owning_key.into_iter().collect(),
             ..Needs::default()
         };
         let made = self
@@ -168,6 +217,13 @@ impl Intake {
             .commit(needs, move |work| {
                 if only_first && work.live_keys().iter().any(may_administer) {
                     return Ok(None);
+                }
+                if owning_key.is_some_and(|id| work.key(id).is_none()) {
+                    return Err(invalid(vec![Violation {
+                        field: "owner".into(),
+                        code: "KEY_INVALID".into(),
+                        detail: "no key has this id".into(),
+                    }]));
                 }
                 put_key(work, &repeat, key.clone()).map(Some)
             })
@@ -323,6 +379,7 @@ mod tests {
                 scope: scope.parse::<Scope>().unwrap(),
             }],
             expires_at: None,
+            owner: None,
         }
     }
 
@@ -364,6 +421,7 @@ mod tests {
             bindings: new(Role::Auditor, "all").bindings,
             created_at: at(0),
             created_by: Principal::service("test").actor(),
+            owner: None,
             expires_at: Some(at(10)),
             revoked_at: None,
         };

@@ -39,6 +39,7 @@ fn present(key: &ApiKey) -> wire::ApiKey {
         expire_time: key.expires_at.map(convert::instant_to_wire),
         revoke_time: key.revoked_at.map(convert::instant_to_wire),
         created_by: Some(convert::actor_to_wire(&key.created_by)),
+        owner: key.owner.clone().unwrap_or_default(),
     }
 }
 
@@ -65,6 +66,19 @@ fn bindings(messages: &[types::RoleBinding]) -> Result<Vec<RoleBinding>, Failure
     }
 }
 
+fn owner(text: &str) -> Result<Option<keys::Owner>, Failure> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|detail: &str| {
+        keys::invalid(vec![Violation {
+            field: "owner".into(),
+            code: "KEY_INVALID".into(),
+            detail: detail.into(),
+        }])
+    })
+}
+
 #[tonic::async_trait]
 impl KeyService for Keys {
     async fn create_api_key(
@@ -84,6 +98,7 @@ impl KeyService for Keys {
             display_name: message.display_name,
             bindings: bindings(&message.bindings)?,
             expires_at: instant("expire_time", message.expire_time)?,
+            owner: owner(&message.owner)?,
         };
         let repeat = Repeat {
             key: call.replay,
@@ -153,6 +168,7 @@ impl KeyService for Keys {
             id: format!("key:{}", key.id),
             display_name: key.display_name.clone(),
             bindings: key.bindings.iter().map(identity::binding_to_wire).collect(),
+            owner: key.owner.clone().unwrap_or_default(),
         };
         Ok(Response::new(wire::AuthenticateApiKeyResponse {
             principal: Some(principal),

@@ -142,6 +142,8 @@ pub(crate) struct ApiKey {
     pub created_at: Instant,
     /// Who made it.
     pub created_by: domain::access::Actor,
+    /// The id of the principal that answers for it.
+    pub owner: Option<String>,
     /// Ends by itself.
     pub expires_at: Option<Instant>,
     /// Revoked.

@@ -17,6 +17,7 @@ fn new_key(role: &str, scope: &str, request_id: &str) -> wire::CreateApiKeyReque
         bindings,
         expire_time: None,
         request_id: request_id.into(),
+        owner: String::new(),
     }
 }
 
@@ -277,5 +278,49 @@ async fn no_secret_is_in_the_log_or_in_a_listing() {
             !shown.contains(&made.secret) && !shown.contains(&digest),
             "{shown}"
         );
+    }
+}
+
+#[tokio::test]
+async fn whoever_makes_a_key_answers_for_it_unless_another_is_named() {
+    let house = House::open().await;
+    let (administrator, mut gateway) = (administrator(), house.keys(&service()));
+    let mut keys = house.keys(&administrator);
+    let mine = new_key("administrator", "all", "");
+    let made = keys.create_api_key(mine).await.unwrap().into_inner();
+    let first = made.api_key.unwrap();
+    assert_eq!(first.owner, administrator.id);
+    let known = gateway.authenticate_api_key(hash(&made.secret)).await;
+    let known = known.unwrap().into_inner().principal.unwrap();
+    assert_eq!(known.owner, administrator.id, "carried with every call");
+
+    // Who owns the key that makes another owns that one too: a key cannot be used to hide behind.
+    let through = identity::principal_from_wire(known).unwrap();
+    let second = house
+        .keys(&through)
+        .create_api_key(new_key("auditor", "all", ""))
+        .await;
+    let second = second.unwrap().into_inner().api_key.unwrap();
+    assert_eq!(second.owner, administrator.id);
+
+    for (owner, kept) in [
+        ("oidc:staff:248289761001".to_owned(), true),
+        (format!("key:{}", first.id), true),
+        ("key:0193adbd-0000-7000-8000-000000000000".to_owned(), false),
+        ("key:one".to_owned(), false),
+        ("oidc:staff".to_owned(), false),
+        ("service:intake".to_owned(), false),
+    ] {
+        let request = wire::CreateApiKeyRequest {
+            owner: owner.clone(),
+            ..new_key("auditor", "all", "")
+        };
+        let answer = keys.create_api_key(request).await;
+        if kept {
+            let key = answer.unwrap().into_inner().api_key.unwrap();
+            assert_eq!(key.owner, owner);
+        } else {
+            assert_eq!(fields(answer), ["owner"], "{owner}");
+        }
     }
 }

@@ -230,6 +230,7 @@ pub(crate) fn who(id: &str, role: &str, scope: &str) -> Principal {
             role: role.parse().unwrap(),
             scope: scope.parse().unwrap(),
         }],
+        owner: None,
     }
 }
 

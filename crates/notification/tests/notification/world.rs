@@ -50,6 +50,7 @@ pub(crate) fn principal(name: &str, role: &str, scope: &str) -> Principal {
             role: role.parse().unwrap(),
             scope: scope.parse().unwrap(),
         }],
+        owner: None,
     }
 }
 

@@ -53,6 +53,9 @@ pub struct Create {
     /// Where: all, institution:ID, product:ID or team:ID; one for all roles or one for each.
     #[arg(long = "scope", required = true)]
     pub scopes: Vec<Scope>,
+    /// Who answers for it, and may not approve what it asks for: oidc:PROVIDER:SUBJECT or key:UUID. Else you.
+    #[arg(long, value_name = "PRINCIPAL")]
+    pub owner: Option<String>,
     /// Ends by itself then (RFC 3339).
     #[arg(long, value_name = "WHEN")]
     pub expires: Option<String>,
@@ -148,6 +151,7 @@ async fn create(context: &Context, args: Create) -> Result<(), Trouble> {
             .collect(),
         expire_time,
         request_id: args.request_id.unwrap_or_else(fresh_request_id),
+        owner: args.owner.unwrap_or_default(),
     };
     let mut answer = context
         .session

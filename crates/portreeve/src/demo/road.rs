@@ -220,6 +220,7 @@ async fn key(
         bindings,
         expire_time: None,
         request_id: fresh_request_id(),
+        owner: String::new(),
     };
     let made = administrator
         .keys()

@@ -25,6 +25,7 @@ fn requester() -> Principal {
             role: Role::Requester,
             scope: Scope::Institution("north".parse().unwrap()),
         }],
+        owner: None,
     }
 }
 

@@ -294,6 +294,7 @@ pub(super) async fn keys_are_found_by_their_secret_and_live_until_revoked(place:
         }],
         created_at: NOW,
         created_by: somebody(),
+        owner: Some("oidc:staff:ria".into()),
         expires_at: None,
         revoked_at: None,
     };

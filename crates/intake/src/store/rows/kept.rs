@@ -80,6 +80,8 @@ struct KeyBody<'a> {
     bindings: Cow<'a, [RoleBinding]>,
     created_at: Instant,
     created_by: Cow<'a, Actor>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<Cow<'a, str>>,
 }
 
 pub(in crate::store) fn key_body(key: &ApiKey) -> Result<Vec<u8>, StoreError> {
@@ -89,6 +91,7 @@ pub(in crate::store) fn key_body(key: &ApiKey) -> Result<Vec<u8>, StoreError> {
         bindings: Cow::Borrowed(&key.bindings),
         created_at: key.created_at,
         created_by: Cow::Borrowed(&key.created_by),
+        owner: key.owner.as_deref().map(Cow::Borrowed),
     })
 }
 
@@ -113,6 +116,7 @@ impl KeyRecord {
             bindings: body.bindings.into_owned(),
             created_at: body.created_at,
             created_by: body.created_by.into_owned(),
+            owner: body.owner.map(Cow::into_owned),
             expires_at: self.expires_at_us.map(Instant::from_micros),
             revoked_at: self.revoked_at_us.map(Instant::from_micros),
         })

@@ -28,6 +28,7 @@ pub(super) fn owner(name: &str) -> Principal {
             role: Role::Auditor,
             scope: Scope::All,
         }],
+        owner: None,
     }
 }
 

@@ -106,6 +106,7 @@ impl Shown for ApiKey {
         "may act as",
         "made",
         "made by",
+        "owner",
         "ends",
         "revoked",
     ];
@@ -118,6 +119,7 @@ impl Shown for ApiKey {
             bindings(&self.bindings),
             when(self.create_time.as_ref(), now),
             actor(self.created_by.as_ref()),
+            self.owner.clone(),
             when(self.expire_time.as_ref(), now),
             when(self.revoke_time.as_ref(), now),
         ]
