@@ -41,6 +41,9 @@ soak: tools ## Ten minutes at half the measured maximum: no growth of memory or 
 proto-baseline: ## Take today's wire contract as the one that must not break
 	UPDATE_PROTO_BASELINE=1 $(CARGO) test -p portreeve-tests --test architecture wire
 
+# The OpenID provider that the tests of logins start: a package of the npm registry, pinned, outside the sources.
+OIDC := $(or $(CARGO_TARGET_DIR),target)/oidc
+
 # Tests on PostgreSQL start a private server of their own; its programs must be there. SQLite is compiled in.
 tools:
 	@if ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || [ -n "$$PORTREEVE_POSTGRES_BIN" ]; then \
@@ -56,4 +59,17 @@ tools:
 		else \
 			echo 'a C compiler is missing; install it: sudo apt-get install -y build-essential' >&2; exit 1; \
 		fi; \
+	fi
+	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm; \
+		else \
+			echo 'Node.js 18 or later and npm are missing; install them: sudo apt-get install -y nodejs npm' >&2; exit 1; \
+		fi; \
+	fi
+	@if ! cmp -s tests/oidc/package-lock.json $(OIDC)/package-lock.json || ! [ -d $(OIDC)/node_modules ]; then \
+		mkdir -p $(OIDC) && cp tests/oidc/package.json $(OIDC) && \
+		cp tests/oidc/package-lock.json $(OIDC)/package-lock.json.new && \
+		(cd $(OIDC) && mv package-lock.json.new package-lock.json && \
+		npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2 || (rm package-lock.json; exit 1)); \
 	fi

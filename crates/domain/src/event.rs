@@ -110,6 +110,8 @@ events! {
     KeyCreated = "key.created", "An API key was made";
     /// Keys.
     KeyRevoked = "key.revoked", "An API key was revoked";
+    /// Keys.
+    KeyRotated = "key.rotated", "An API key was given another secret";
     /// The ledger came back from a backup.
     LedgerRestored = "ledger.restored", "The ledger was restored from a backup";
 }

@@ -1,9 +1,9 @@
 //! Who calls: from the `Authorization` header to a signed token for the services.
 //!
-//! Role: the digest of a key is looked up at intake and the answer, good or bad, is believed for [`FRESH`]; with it the
-//! token that internal calls carry is minted once, not per request. Login by OIDC joins as another [`Credential`].
+//! Role: who a key or a proven login is, is asked of intake; the answer, good or bad, is believed for [`FRESH`] or, for a
+//! person, [`FRESH_PERSON`]. With it the token that internal calls carry is minted once, not per request.
 //! Invariants: the secret itself is hashed at once and goes nowhere; one question per digest is under way at a time; a
-//! revoked key works for at most a second; the table is bounded, and known keys outlive refused ones.
+//! revoked key works for at most half a second, a stream for one; the table is bounded, and known keys outlive refused ones.
 //! Failure story: no or a foreign credential is `UNAUTHENTICATED` (401); an intake that cannot answer is
 //! `UNAVAILABLE` (503), never a wrong "no", and is not remembered.
 
@@ -20,21 +20,73 @@ use service_kit::identity::TokenSigner;
 use tonic::metadata::AsciiMetadataValue;
 
 use crate::clients::{Keys, TOKEN_TTL};
+use crate::login::Person;
 
-/// How long an answer about a key is believed.
-const FRESH: Duration = Duration::from_secs(1);
+/// How long an answer about a key is believed; and how often streams ask whether their caller is still good, so that
+/// both together are a second.
+const FRESH: Duration = Duration::from_millis(500);
 
-/// Most keys that are remembered.
+/// How long an answer about a person is believed: their roles come with the token, and only institutions change here.
+const FRESH_PERSON: Duration = Duration::from_secs(20);
+
+/// Most keys and logins that are remembered.
 const MAX_KEYS: usize = 10_000;
 
 /// Longest secret that is looked at, in bytes.
 const MAX_SECRET_BYTES: usize = 512;
 
-/// What a caller shows. A login token of an identity provider will be another variant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What a caller shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown<'h> {
+    /// The SHA-256 of an API key.
+    Key([u8; 32]),
+    /// Perhaps a login token; not proven.
+    Token(&'h str),
+}
+
+/// What is asked about: proven, as far as it can be here.
+#[derive(Debug, Clone)]
 pub(crate) enum Credential {
     /// The SHA-256 of an API key.
     ApiKey([u8; 32]),
+    /// A person whose login was proven.
+    Login(Arc<Person>),
+}
+
+impl Credential {
+    /// What the rate of calls counts: the key, or the person, however many tokens they have.
+    pub(crate) fn rate_key(&self) -> [u8; 32] {
+        match self {
+            Self::ApiKey(digest) => *digest,
+            Self::Login(person) => person.id_digest,
+        }
+    }
+
+    fn digest(&self) -> [u8; 32] {
+        match self {
+            Self::ApiKey(digest) => *digest,
+            Self::Login(person) => person.digest,
+        }
+    }
+
+    fn fresh(&self) -> Duration {
+        match self {
+            Self::ApiKey(_) => FRESH,
+            Self::Login(_) => FRESH_PERSON,
+        }
+    }
+
+    /// What is said when intake does not know it, or no longer.
+    fn unknown(&self) -> Failure {
+        match self {
+            Self::ApiKey(_) => unknown(),
+            Self::Login(_) => Failure::new(
+                Kind::Forbidden,
+                "CLAIMS_INSUFFICIENT",
+                "your login names no institution that is known here; ask an administrator to add it",
+            ),
+        }
+    }
 }
 
 /// An authenticated caller.
@@ -44,16 +96,20 @@ pub(crate) struct Caller {
     pub(crate) id: String,
     /// The encoded principal.
     pub(crate) principal: Bytes,
-    /// The token for internal calls; at least 59 seconds of life are before it.
+    /// The token for internal calls; at least 40 seconds of life are before it.
     pub(crate) token: AsciiMetadataValue,
     pub(crate) credential: Credential,
 }
 
-/// The credential of a request.
-pub(crate) fn credential(headers: &HeaderMap) -> Result<Credential, Failure> {
-    let value = headers
-        .get(AUTHORIZATION)
-        .ok_or_else(|| refused("send your key: 'Authorization: Bearer prk_…'"))?;
+/// What a request shows; login tokens only where `logins` are accepted.
+pub(crate) fn shown(headers: &HeaderMap, logins: bool) -> Result<Shown<'_>, Failure> {
+    let value = headers.get(AUTHORIZATION).ok_or_else(|| {
+        refused(if logins {
+            "send your key or login token: 'Authorization: Bearer …'"
+        } else {
+            "send your key: 'Authorization: Bearer prk_…'"
+        })
+    })?;
     let secret = value
         .to_str()
         .ok()
@@ -61,12 +117,13 @@ pub(crate) fn credential(headers: &HeaderMap) -> Result<Credential, Failure> {
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, secret)| secret.trim())
         .ok_or_else(|| refused("write the key as 'Authorization: Bearer prk_…'"))?;
-    if !secret.starts_with("prk_") || secret.len() > MAX_SECRET_BYTES {
-        return Err(unknown());
+    if secret.starts_with("prk_") && secret.len() <= MAX_SECRET_BYTES {
+        return Ok(Shown::Key(service_kit::random::sha256(secret.as_bytes())));
     }
-    Ok(Credential::ApiKey(service_kit::random::sha256(
-        secret.as_bytes(),
-    )))
+    if logins && secret.contains('.') {
+        return Ok(Shown::Token(secret));
+    }
+    Err(unknown())
 }
 
 fn refused(message: &str) -> Failure {
@@ -81,10 +138,13 @@ fn unknown() -> Failure {
     )
 }
 
-/// What intake said about a key, and when (monotonic).
+/// What intake says when it does not know a key or a person; anything else is no word about the caller.
+const NO: [&str; 2] = ["KEY_UNKNOWN", "CLAIMS_INSUFFICIENT"];
+
+/// What intake said about a caller, and until when it is believed (monotonic).
 #[derive(Clone)]
 struct Answer {
-    at: Duration,
+    stale_at: Duration,
     caller: Result<Arc<Caller>, Failure>,
 }
 
@@ -115,13 +175,15 @@ impl Authenticator {
         }
     }
 
-    /// Whose credential it is, as known at most [`FRESH`] ago.
+    /// Whose credential it is, as known at most [`FRESH`] or [`FRESH_PERSON`] ago.
     pub(crate) async fn authenticate(
         &self,
-        credential: Credential,
+        credential: &Credential,
     ) -> Result<Arc<Caller>, Failure> {
-        let Credential::ApiKey(digest) = credential;
-        let slot = self.slot(digest);
+        if let Credential::Login(person) = credential {
+            person.check_live(self.clock.now())?;
+        }
+        let slot = self.slot(credential.digest());
         if let Some(answer) = self.remembered(&slot) {
             return answer;
         }
@@ -138,18 +200,22 @@ impl Authenticator {
             return Err(failure.clone());
         }
         let at = self.clock.monotonic();
-        let caller = match self.keys.owner(digest).await {
-            Ok(owner) => Ok(Arc::new(Caller {
-                token: self.token(&owner.principal)?,
-                id: owner.id,
-                principal: owner.principal,
-                credential,
+        let asked = match credential {
+            Credential::ApiKey(digest) => self.keys.owner(*digest).await,
+            Credential::Login(person) => self.keys.person(person).await,
+        };
+        let caller = match asked {
+            Ok(known) => Ok(Arc::new(Caller {
+                token: self.token(&known.principal)?,
+                id: known.id,
+                principal: known.principal,
+                credential: credential.clone(),
             })),
-            // The gateway's own token may be refused too; only intake's word about the key counts as a "no".
-            Err(failure) if failure.reason == "KEY_UNKNOWN" => Err(unknown()),
+            // The gateway's own token may be refused too; only intake's word about the caller counts as a "no".
+            Err(failure) if NO.contains(&failure.reason.as_str()) => Err(credential.unknown()),
             Err(failure) => {
-                tracing::warn!(reason = %failure.reason, "intake did not say whose key it is");
-                let words = "your key cannot be checked at the moment; try again";
+                tracing::warn!(reason = %failure.reason, "intake did not say who calls");
+                let words = "who you are cannot be checked at the moment; try again";
                 let failure = Failure::unavailable(words);
                 let mut unanswered = lock(&slot.unanswered);
                 *unanswered = (unanswered.0 + 1, Some(failure.clone()));
@@ -157,21 +223,35 @@ impl Authenticator {
             }
         };
         *lock(&slot.answer) = Some(Answer {
-            at,
+            stale_at: at.saturating_add(credential.fresh()),
             caller: caller.clone(),
         });
         caller
     }
 
-    /// Ends when the credential is no longer good for what `caller` is: revoked, expired, or with other rights.
-    /// Asks every second; while intake is away nothing is known, and nothing ends.
-    pub(crate) async fn revoked(&self, caller: &Caller) {
+    /// Ends, with the reason, when the credential is no longer good for what `caller` is: revoked, over, or with other
+    /// rights. Asks every [`FRESH`]; while intake is away nothing is known, and nothing ends.
+    pub(crate) async fn revoked(&self, caller: &Caller) -> Failure {
         loop {
             self.clock.sleep(FRESH).await;
-            match self.authenticate(caller.credential).await {
+            match self.authenticate(&caller.credential).await {
                 Ok(now) if now.principal == caller.principal => {}
-                Ok(_) => return,
-                Err(failure) if failure.kind == Kind::Unauthenticated => return,
+                Ok(_) => {
+                    return Failure::new(
+                        Kind::Unauthenticated,
+                        "KEY_UNKNOWN",
+                        "your rights have changed; the stream ends, open it again",
+                    );
+                }
+                Err(failure) if failure.reason == "KEY_UNKNOWN" => {
+                    return Failure {
+                        message: "this key was revoked or is over; the stream ends".to_owned(),
+                        ..failure
+                    };
+                }
+                Err(failure) if matches!(failure.kind, Kind::Unauthenticated | Kind::Forbidden) => {
+                    return failure;
+                }
                 Err(_) => {}
             }
         }
@@ -191,7 +271,7 @@ impl Authenticator {
         let now = self.clock.monotonic();
         let answer = lock(&slot.answer);
         let answer = answer.as_ref()?;
-        (now.saturating_sub(answer.at) < FRESH).then(|| answer.caller.clone())
+        (now < answer.stale_at).then(|| answer.caller.clone())
     }
 
     fn slot(&self, digest: [u8; 32]) -> Arc<Slot> {
@@ -211,9 +291,9 @@ impl Authenticator {
     fn make_room(&self, slots: &mut HashMap<[u8; 32], Arc<Slot>>) {
         let now = self.clock.monotonic();
         slots.retain(|_, slot| {
-            lock(&slot.answer).as_ref().is_some_and(|answer| {
-                answer.caller.is_ok() && now.saturating_sub(answer.at) < FRESH
-            })
+            lock(&slot.answer)
+                .as_ref()
+                .is_some_and(|answer| answer.caller.is_ok() && now < answer.stale_at)
         });
         if slots.len() >= MAX_KEYS {
             slots.clear();

@@ -1,6 +1,6 @@
 //! What the gateway itself asks of other services.
 //!
-//! Role: one question, whose key a secret is, asked of intake in the gateway's own name; and the edge's own answers,
+//! Role: two questions, whose key a secret is and who a person is whose login was proven, asked of intake in the gateway's own name; and the edge's own answers,
 //! because they are messages too.
 //! Failure story: a [`Failure`] as intake gave it, or `UNAVAILABLE` when intake cannot be reached.
 
@@ -11,13 +11,15 @@ use bytes::Bytes;
 use prost::Message as _;
 use proto::error::Failure;
 use proto::gateway::v1::{GetCallerResponse, GetClientAddressResponse};
-use proto::intake::v1::AuthenticateApiKeyRequest;
+use proto::identity::binding_from_words;
 use proto::intake::v1::key_service_client::KeyServiceClient;
+use proto::intake::v1::{AuthenticateApiKeyRequest, AuthenticatePersonRequest};
 use proto::types::v1::{Principal, Role, RoleBinding, Scope, scope};
 use service_kit::channel::{ClientChannel, with_deadline};
 use service_kit::identity::{TokenInjector, TokenSigner, attach};
 
 use crate::address::ClientAddress;
+use crate::login::Person;
 
 /// How long the gateway's own token lives.
 pub(crate) const TOKEN_TTL: Duration = Duration::from_secs(60);
@@ -25,15 +27,15 @@ pub(crate) const TOKEN_TTL: Duration = Duration::from_secs(60);
 /// How long intake may take to say whose key it is.
 const AUTHENTICATE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Whose key a secret is.
+/// Who a caller is, as intake knows.
 #[derive(Debug, Clone)]
-pub(crate) struct KeyOwner {
+pub(crate) struct Known {
     pub(crate) id: String,
     /// The encoded principal: the payload of internal tokens.
     pub(crate) principal: Bytes,
 }
 
-/// Asks intake about keys.
+/// Asks intake about keys and people.
 #[derive(Clone)]
 pub(crate) struct Keys {
     intake: ClientChannel,
@@ -60,26 +62,53 @@ impl Keys {
     }
 
     /// Whose key has the secret with this SHA-256.
-    pub(crate) async fn owner(&self, secret_sha256: [u8; 32]) -> Result<KeyOwner, Failure> {
-        let request = AuthenticateApiKeyRequest {
+    pub(crate) async fn owner(&self, secret_sha256: [u8; 32]) -> Result<Known, Failure> {
+        let request = self.ask(AuthenticateApiKeyRequest {
             secret_sha256: Bytes::copy_from_slice(&secret_sha256),
-        };
-        let mut request = with_deadline(tonic::Request::new(request), AUTHENTICATE_TIMEOUT);
-        attach(&mut request, &self.own.token());
+        });
         let answer = KeyServiceClient::new(self.intake.clone())
             .authenticate_api_key(request)
             .await
             .map_err(|status| Failure::from_status(&status))?
             .into_inner();
-        let principal = answer.principal.unwrap_or_default();
-        if principal.id.is_empty() {
-            return Err(Failure::internal());
-        }
-        Ok(KeyOwner {
-            principal: principal.encode_to_vec().into(),
-            id: principal.id,
-        })
+        known(answer.principal)
     }
+
+    /// Who `person` is here.
+    pub(crate) async fn person(&self, person: &Person) -> Result<Known, Failure> {
+        let bindings = person
+            .granted
+            .iter()
+            .filter_map(|granted| binding_from_words(&granted.role, &granted.scope));
+        let request = self.ask(AuthenticatePersonRequest {
+            id: person.id.clone(),
+            display_name: person.display_name.clone(),
+            bindings: bindings.collect(),
+        });
+        let answer = KeyServiceClient::new(self.intake.clone())
+            .authenticate_person(request)
+            .await
+            .map_err(|status| Failure::from_status(&status))?
+            .into_inner();
+        known(answer.principal)
+    }
+
+    fn ask<T>(&self, message: T) -> tonic::Request<T> {
+        let mut request = with_deadline(tonic::Request::new(message), AUTHENTICATE_TIMEOUT);
+        attach(&mut request, &self.own.token());
+        request
+    }
+}
+
+fn known(principal: Option<Principal>) -> Result<Known, Failure> {
+    let principal = principal.unwrap_or_default();
+    if principal.id.is_empty() {
+        return Err(Failure::internal());
+    }
+    Ok(Known {
+        principal: principal.encode_to_vec().into(),
+        id: principal.id,
+    })
 }
 
 /// The answer to `GetClientAddress`, encoded.

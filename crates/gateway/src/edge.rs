@@ -19,10 +19,11 @@ use service_kit::shutdown::Shutdown;
 use tokio::sync::Semaphore;
 
 use crate::address::{ClientAddress, Trust};
-use crate::auth::{Authenticator, Caller, Credential, credential};
+use crate::auth::{Authenticator, Caller, Credential, Shown, shown};
 use crate::backend::Backends;
 use crate::cors::Origins;
 use crate::limits::{Rate, client_network};
+use crate::login::Logins;
 use crate::observe::{Measured, OpenStream};
 use crate::openapi::Documents;
 use crate::routes::Routes;
@@ -32,6 +33,7 @@ pub(crate) struct Edge {
     pub(crate) routes: Routes,
     pub(crate) backends: Backends,
     pub(crate) authenticator: Authenticator,
+    pub(crate) logins: Logins,
     pub(crate) trust: Trust,
     pub(crate) origins: Origins,
     pub(crate) key_rate: Rate<[u8; 32]>,
@@ -64,13 +66,15 @@ impl Edge {
             .map_err(too_often)
     }
 
-    /// Who calls, within the rate of the key.
+    /// Who calls, within the rate of the key or the person.
     pub(crate) async fn caller(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Failure> {
-        let credential = credential(headers)?;
-        let caller = self.authenticator.authenticate(credential).await?;
-        let Credential::ApiKey(digest) = credential;
+        let credential = match shown(headers, self.logins.are_accepted())? {
+            Shown::Key(digest) => Credential::ApiKey(digest),
+            Shown::Token(token) => Credential::Login(self.logins.person(token).await?),
+        };
+        let caller = self.authenticator.authenticate(&credential).await?;
         self.key_rate
-            .take(digest, self.clock.monotonic())
+            .take(credential.rate_key(), self.clock.monotonic())
             .map_err(too_often)?;
         tracing::Span::current().record("enduser.id", caller.id.as_str());
         Ok(caller)

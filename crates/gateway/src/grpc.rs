@@ -293,11 +293,7 @@ impl http_body::Body for Guarded {
             self.over = true;
             let failure = match ended {
                 Ended::Stopping => Failure::unavailable("the gateway stops; resume elsewhere"),
-                Ended::Revoked => Failure::new(
-                    Kind::Unauthenticated,
-                    "KEY_UNKNOWN",
-                    "this key was revoked or its rights have changed; the stream ends",
-                ),
+                Ended::Revoked(why) => why,
             };
             let mut trailers = HeaderMap::new();
             return Poll::Ready(Some(

@@ -24,6 +24,9 @@ mod edge;
 mod grpc;
 mod json;
 mod limits;
+mod login;
+#[cfg(feature = "measure")]
+pub mod measure;
 mod observe;
 mod openapi;
 mod outside;
@@ -35,6 +38,7 @@ mod sse;
 mod start;
 
 pub use json::schema::SchemaError;
+pub use login::{LoginSettings, SETTINGS as LOGIN_SETTINGS};
 pub use openapi::openapi;
 pub use outside::{OutsideError, message_from_json, message_to_json};
 pub use routes::ContractError;

@@ -48,7 +48,7 @@ pub(crate) async fn find(
 
 fn documents(edge: &Edge) -> &Documents {
     edge.documents
-        .get_or_init(|| Documents::of(&edge.routes, edge.asyncapi))
+        .get_or_init(|| Documents::of(&edge.routes, &edge.logins.schemes, edge.asyncapi))
 }
 
 async fn ready(edge: &Edge) -> Response<Body> {

@@ -192,7 +192,12 @@ impl Problem {
         );
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            // RFC 6750: whoever sent nothing is told the scheme alone.
+            let challenge = match self.code.as_str() {
+                "UNAUTHENTICATED" => "Bearer",
+                _ => "Bearer error=\"invalid_token\"",
+            };
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if let Some(after) = self.retry_after {
             // Whole seconds, rounded up: earlier would be refused again.
@@ -280,8 +285,9 @@ pub(crate) fn title(code: &str) -> String {
 /// The status of a reason; `None` for one that this build does not know: then its kind decides.
 pub(crate) fn status_of_reason(reason: &str) -> Option<StatusCode> {
     Some(match reason {
-        "UNAUTHENTICATED" | "KEY_UNKNOWN" => StatusCode::UNAUTHORIZED,
-        "FORBIDDEN" | "FOUR_EYES" => StatusCode::FORBIDDEN,
+        "UNAUTHENTICATED" | "KEY_UNKNOWN" | "TOKEN_UNTRUSTED" | "TOKEN_AUDIENCE"
+        | "TOKEN_EXPIRED" | "TOKEN_TOO_EARLY" => StatusCode::UNAUTHORIZED,
+        "FORBIDDEN" | "FOUR_EYES" | "CLAIMS_INSUFFICIENT" => StatusCode::FORBIDDEN,
         "METHOD_NOT_ALLOWED" => StatusCode::METHOD_NOT_ALLOWED,
         "ILLEGAL_MOVE"
         | "ALREADY_CLAIMED"
@@ -289,6 +295,8 @@ pub(crate) fn status_of_reason(reason: &str) -> Option<StatusCode> {
         | "INSIDE_LEAD_TIME"
         | "GRANT_PERMANENT"
         | "LAST_ADMINISTRATOR_KEY"
+        | "KEY_OVER"
+        | "KEY_ROTATING"
         | "SUBSCRIPTION_EXISTS"
         | "SECRET_ALREADY_SHOWN"
         | "ALREADY_EXISTS" => StatusCode::CONFLICT,
@@ -303,7 +311,7 @@ pub(crate) fn status_of_reason(reason: &str) -> Option<StatusCode> {
         "ETAG_MISSING" => StatusCode::PRECONDITION_REQUIRED,
         "LIMIT_REACHED" => StatusCode::TOO_MANY_REQUESTS,
         "INTERNAL" => StatusCode::INTERNAL_SERVER_ERROR,
-        "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
+        "UNAVAILABLE" | "OIDC_UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
         "DEADLINE_EXCEEDED" => StatusCode::GATEWAY_TIMEOUT,
         "FIELD_INVALID"
         | "FIELD_UNKNOWN"

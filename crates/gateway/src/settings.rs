@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use service_kit::config::{Config, Kind, Setting};
 
+use crate::login::LoginSettings;
+
 const fn setting(
     key: &'static str,
     default: Option<&'static str>,
@@ -118,6 +120,8 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     /// Whether reflection is served.
     pub reflection: bool,
+    /// Logins of people.
+    pub login: LoginSettings,
 }
 
 impl Settings {
@@ -136,6 +140,7 @@ impl Settings {
             forwarded_header: config.text("gateway.forwarded-header").to_owned(),
             allowed_origins: config.list("gateway.allowed-origins").to_vec(),
             reflection: config.bool("gateway.reflection"),
+            login: LoginSettings::from_config(config),
         }
     }
 }
@@ -154,6 +159,7 @@ impl Default for Settings {
             forwarded_header: "x-forwarded-for".to_owned(),
             allowed_origins: Vec::new(),
             reflection: true,
+            login: LoginSettings::default(),
         }
     }
 }
@@ -165,8 +171,8 @@ mod tests {
 
     #[test]
     fn the_table_and_the_plain_values_have_the_same_defaults() {
-        let config =
-            Config::resolve(SETTINGS, None, [], &std::collections::BTreeMap::new()).unwrap();
+        let table: &'static [Setting] = [SETTINGS, crate::login::SETTINGS].concat().leak();
+        let config = Config::resolve(table, None, [], &std::collections::BTreeMap::new()).unwrap();
         assert_eq!(Settings::from_config(&config), Settings::default());
     }
 }

@@ -4,7 +4,7 @@
 //! (what a browser sends back as `Last-Event-ID`), its type as `event` and its CloudEvents JSON as `data`. A batch
 //! without events is a bookmark: it moves the `id` and has no data.
 //! Invariants: events are written in the order they come, each whole; what is sent is bounded by what the reader takes;
-//! the stream ends when the key is revoked, when its rights change, or when the process stops.
+//! the stream ends when the key is revoked, when the login is over, when rights change, or when the process stops.
 //! Failure story: a failure in the middle is an `error` event with the problem document, then the end; readers
 //! reconnect after a second and resume.
 
@@ -17,7 +17,7 @@ use bytes::Bytes;
 use futures::{Stream, stream};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response};
-use proto::error::{Failure, Kind};
+use proto::error::Failure;
 use service_kit::clock::Clock;
 use tonic::Streaming;
 
@@ -39,10 +39,10 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const PREAMBLE: &[u8] = b"retry: 1000\n\n";
 
 /// Why a stream ends although the service would go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Ended {
-    /// The credential is no longer good for it.
-    Revoked,
+    /// The credential is no longer good for it, and why.
+    Revoked(Failure),
     /// The process stops.
     Stopping,
 }
@@ -61,7 +61,7 @@ pub(crate) fn ended(edge: &Arc<Edge>, caller: Option<Arc<Caller>>) -> EndedFutur
             }
         };
         tokio::select! {
-            () = revoked => Ended::Revoked,
+            why = revoked => Ended::Revoked(why),
             () = edge.shutdown.requested() => Ended::Stopping,
         }
     })
@@ -152,11 +152,7 @@ impl State {
                 self.over = true;
                 Some(match ended {
                     Ended::Stopping => Bytes::from_static(b": the gateway stops, reconnect\n\n"),
-                    Ended::Revoked => self.error(Failure::new(
-                        Kind::Unauthenticated,
-                        "KEY_UNKNOWN",
-                        "this key was revoked or its rights have changed; the stream ends",
-                    )),
+                    Ended::Revoked(why) => self.error(why),
                 })
             }
             answer = self.answers.message() => match answer {

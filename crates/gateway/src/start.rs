@@ -27,6 +27,7 @@ use crate::clients::Keys;
 use crate::cors::Origins;
 use crate::edge::Edge;
 use crate::limits::Rate;
+use crate::login::Logins;
 use crate::observe::Measured;
 use crate::routes::{ContractError, Routes};
 use crate::settings::Settings;
@@ -96,8 +97,11 @@ pub async fn start(
         .map_err(setting("gateway.trusted-proxies"))?;
     let origins =
         Origins::new(&settings.allowed_origins).map_err(setting("gateway.allowed-origins"))?;
+    let logins = Logins::new(&settings.login, deps.clock.clone())
+        .map_err(|(setting, problem)| StartError::Setting { setting, problem })?;
     let routes = Routes::build(proto::descriptors())?;
-    let (local, tasks) = local(&settings, &routes, &shutdown).await?;
+    let (local, mut tasks) = local(&settings, &routes, &shutdown).await?;
+    tasks.extend(logins.follow(&shutdown));
     let keys = Keys::new(deps.intake.clone(), deps.signer.clone());
     let edge = Edge {
         measured: Measured::new(&routes),
@@ -108,6 +112,7 @@ pub async fn start(
             expiry_scheduler: deps.expiry_scheduler,
         },
         authenticator: Authenticator::new(keys, deps.signer, deps.clock.clone()),
+        logins,
         trust,
         origins,
         key_rate: Rate::per_second(settings.rate_per_key),

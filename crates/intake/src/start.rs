@@ -27,7 +27,7 @@ use crate::{
     envelope::EnvelopeMaker,
     history::{KeyFileError, Sealer, Sealing},
     ledger::Ledger,
-    operations::{House, Intake, catalogue_cache::CatalogueCache, paging::PageSeal},
+    operations::{House, Intake, catalogue_cache::CatalogueCache, keys::Uses, paging::PageSeal},
     rpc,
     settings::Settings,
     store::{self, Store, StoreError},
@@ -101,6 +101,7 @@ pub async fn start(
         catalogue: CatalogueCache::new(Arc::clone(&store), deps.clock.clone()),
         pages: PageSeal::new(&feed.cursor_key),
         body_key: feed.body_key,
+        key_uses: Uses::default(),
         validation: Validation::new(deps.validation, deps.signer),
         clock: deps.clock,
         shutdown: shutdown.clone(),
@@ -115,6 +116,10 @@ pub async fn start(
         "ledger writer",
         tokio::spawn(write_until_the_end(writer, shutdown)),
     )];
+    tasks.push((
+        "uses of keys",
+        tokio::spawn(intake.clone().write_key_uses()),
+    ));
     if let Some(sealer) = sealer {
         tasks.push(("history sealer", tokio::spawn(sealer.run())));
     }

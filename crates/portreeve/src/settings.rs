@@ -158,6 +158,7 @@ static ALL: LazyLock<Vec<Setting>> = LazyLock::new(|| {
         expiry_scheduler::SETTINGS,
         notification::SETTINGS,
         gateway::SETTINGS,
+        gateway::LOGIN_SETTINGS,
     ];
     tables.into_iter().flatten().copied().collect()
 });

@@ -74,6 +74,32 @@ pub fn binding_to_wire(binding: &RoleBinding) -> wire::RoleBinding {
     }
 }
 
+/// Whether a role and a scope in words (`analyst`, `product:alma`) can go together; else what is wrong with them.
+///
+/// # Errors
+/// Words for whoever wrote them.
+pub fn check_binding(role: &str, scope: &str) -> Result<(), String> {
+    let binding = binding_of_words(role, scope)?;
+    if binding.is_sensible() {
+        Ok(())
+    } else {
+        Err(format!("the role {role} cannot hold in the scope {scope}"))
+    }
+}
+
+/// A role and a scope in words as a message; `None` when they are not words of ours.
+pub fn binding_from_words(role: &str, scope: &str) -> Option<wire::RoleBinding> {
+    let binding = binding_of_words(role, scope).ok()?;
+    Some(binding_to_wire(&binding))
+}
+
+fn binding_of_words(role: &str, scope: &str) -> Result<RoleBinding, String> {
+    Ok(RoleBinding {
+        role: role.parse().map_err(|_| format!("'{role}' is no role"))?,
+        scope: scope.parse()?,
+    })
+}
+
 /// A role binding of a message; `None` when its role or scope is missing or foreign.
 pub fn binding_from_wire(message: &wire::RoleBinding) -> Option<RoleBinding> {
     let role = match wire::Role::try_from(message.role).ok()? {

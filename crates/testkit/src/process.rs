@@ -337,7 +337,7 @@ fn key_file(place: &Place) -> PathBuf {
 
 /// A port that nobody listens on, below those that the system gives to connections of its own: one of these could
 /// be taken while its process is down. Given once only: a test beside this one may have one that it does not use yet.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {
         let port = 10_000 + u16::from_le_bytes(service_kit::random::bytes()) % 20_000;

@@ -143,7 +143,7 @@ pub(crate) fn measure(report: &mut Report, scale: &Scale) -> Outcome<()> {
 }
 
 /// Microseconds a call, of each run.
-fn runs(scale: &Scale, calls: usize, work: impl Fn(usize) -> Option<()>) -> Vec<f64> {
+pub(crate) fn runs(scale: &Scale, calls: usize, work: impl Fn(usize) -> Option<()>) -> Vec<f64> {
     // The first run warms up.
     let run = || {
         let before = CLOCK.monotonic();

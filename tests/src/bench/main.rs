@@ -17,6 +17,7 @@ mod house;
 mod idle;
 mod judging;
 mod load;
+mod logins;
 mod machine;
 mod postgres;
 mod report;
@@ -68,7 +69,7 @@ impl Scale {
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 10] = [
     "submissions",
     "submissions-sqlite",
     "herd",
@@ -76,14 +77,15 @@ const SECTIONS: [&str; 9] = [
     "feed",
     "start",
     "judge",
+    "logins",
     "candidates",
     "candidates-sqlite",
 ];
 
 /// Sections that need no executable.
-const IN_PROCESS: [&str; 3] = ["judge", "candidates", "candidates-sqlite"];
+const IN_PROCESS: [&str; 4] = ["judge", "logins", "candidates", "candidates-sqlite"];
 
-const USAGE: &str = "bench [--quick] [--repetitions N] [submissions] [submissions-sqlite] [herd] [idle] [feed] [start] [judge] [candidates] [candidates-sqlite]
+const USAGE: &str = "bench [--quick] [--repetitions N] [submissions] [submissions-sqlite] [herd] [idle] [feed] [start] [judge] [logins] [candidates] [candidates-sqlite]
 bench soak [--minutes N] [--quick]";
 
 fn main() -> ExitCode {
@@ -172,6 +174,7 @@ async fn measure(report: &mut Report, scale: &Scale, chosen: &[String], director
                 "feed" => feed::measure(report, scale, &place).await,
                 "start" => start::measure(report, scale, &place).await,
                 "judge" => judging::measure(report, scale),
+                "logins" => logins::measure(report, scale),
                 "candidates" => candidates::on_postgres(report, scale).await,
                 "candidates-sqlite" => candidates::on_sqlite(report, scale, &place).await,
                 _ => soak::measure(report, scale, &place).await,

@@ -236,6 +236,7 @@ mod tests {
         policy,
         rows,
         cursors,
+        logins,
         request
     );
 

@@ -5,6 +5,8 @@
 //! canonical way, reads as the same again with nothing to say.
 //! Failure story: a broken promise says which; a panic is caught by the runner.
 
+use std::sync::LazyLock;
+
 use domain::{
     catalogue::Server,
     finding::Finding,
@@ -15,9 +17,11 @@ use domain::{
     request::{Asked, AskedEnd, AskedValidity, Contact},
     time::{Instant, Length, Zone},
 };
+use gateway::measure::LoginToken;
 use portreeve::commands::import_rows;
 use proptest::{prop_assert, prop_assert_eq, test_runner::TestCaseError};
 use proto::cursor::CursorSeal;
+use service_kit::clock::Clock;
 use validation::{
     judge::{Case, judge},
     policy::Policy,
@@ -110,6 +114,15 @@ pub(crate) static TARGETS: &[Target] = &[
         check: cursors,
         read: |text| {
             let _ = CursorSeal::new(&[7; 32], 3).open(text);
+        },
+    },
+    Target {
+        name: "logins",
+        words: "{|}|\"|:|,|[|]|.|alg|none|ES256|HS256|kid|one|typ|JWT|crit|jwk|jku|iss|https://login.example|\
+            aud|portreeve|sub|exp|4000000000|1e999|nbf|iat|groups|triage|null|\\u0000|e30|e30.e30.|A|-|_|=",
+        check: logins,
+        read: |text| {
+            let _ = logins(text);
         },
     },
     Target {
@@ -266,6 +279,15 @@ fn rows(text: &str) -> Result<(), TestCaseError> {
         );
         last = line;
     }
+    Ok(())
+}
+
+/// Whatever is laid into a good token, it is not believed.
+fn logins(text: &str) -> Result<(), TestCaseError> {
+    static TOKEN: LazyLock<Option<LoginToken>> = LazyLock::new(|| LoginToken::new(Clock::system()));
+    let token = TOKEN.as_ref();
+    let token = token.ok_or_else(|| TestCaseError::fail("no token can be made"))?;
+    prop_assert!(!token.is_fooled_by(text));
     Ok(())
 }
 

@@ -17,6 +17,7 @@ mod deciding;
 mod ending;
 mod followers;
 mod history;
+mod logins;
 mod people;
 mod permissions;
 mod retries;

@@ -99,6 +99,7 @@ fn target(rpc: &str) -> Option<Target> {
         "GetProduct" | "PutProduct" => Target::Fields(&[("id", "alma"), ("etag", "\"v0\"")]),
         "GetServer" | "PutServer" => Target::Fields(ALMA_AT_NORTH),
         "RevokeApiKey"
+        | "RotateApiKey"
         | "ProveEvent"
         | "AcknowledgeEvents"
         | "DeleteSubscription"
@@ -107,8 +108,8 @@ fn target(rpc: &str) -> Option<Target> {
         | "TestWebhookEndpoint"
         | "RotateWebhookSecret" => Target::Missing("id"),
         "ListDeliveries" | "RedeliverDelivery" => Target::Missing("webhook_endpoint"),
-        "AuthenticateApiKey" | "RunDue" | "WatchNextDeadline" | "TailEvents" | "ReadEvents"
-        | "GetFeed" | "Check" => Target::Inside,
+        "AuthenticateApiKey" | "AuthenticatePerson" | "RunDue" | "WatchNextDeadline"
+        | "TailEvents" | "ReadEvents" | "GetFeed" | "Check" => Target::Inside,
         _ => return None,
     })
 }

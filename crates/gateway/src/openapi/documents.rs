@@ -5,7 +5,7 @@ use http::HeaderValue;
 use serde_json::Value;
 use service_kit::random::{hex, sha256};
 
-use super::{document, page};
+use super::{LoginScheme, document, page};
 use crate::routes::Routes;
 
 /// A text with its version.
@@ -35,10 +35,12 @@ pub(crate) struct Documents {
 }
 
 impl Documents {
-    pub(crate) fn of(routes: &Routes, asyncapi: fn() -> Value) -> Self {
+    pub(crate) fn of(routes: &Routes, logins: &[LoginScheme], asyncapi: fn() -> Value) -> Self {
         Self {
             // A tree of plain values always becomes JSON.
-            openapi: Document::new(serde_json::to_vec(&document(routes)).unwrap_or_default()),
+            openapi: Document::new(
+                serde_json::to_vec(&document(routes, logins)).unwrap_or_default(),
+            ),
             asyncapi: Document::new(serde_json::to_vec(&asyncapi()).unwrap_or_default()),
             docs: Document::new(page(routes).into_bytes()),
         }

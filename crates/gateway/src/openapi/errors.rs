@@ -15,6 +15,8 @@ fn reasons(operation: &Operation) -> BTreeSet<&str> {
     reasons.extend(["FIELD_INVALID", "URI_TOO_LONG", "LIMIT_REACHED", "INTERNAL"]);
     if !operation.public {
         reasons.extend(["UNAUTHENTICATED", "KEY_UNKNOWN", "FORBIDDEN"]);
+        reasons.extend(["TOKEN_UNTRUSTED", "TOKEN_AUDIENCE", "TOKEN_EXPIRED"]);
+        reasons.extend(["TOKEN_TOO_EARLY", "CLAIMS_INSUFFICIENT", "OIDC_UNAVAILABLE"]);
         reasons.extend(["UNAVAILABLE", "DEADLINE_EXCEEDED"]);
     }
     if operation.body != BodyField::None {
@@ -66,7 +68,9 @@ fn headers(status: u16) -> Value {
         "schema": {"type": "integer", "minimum": 1},
     });
     match status {
-        401 => json!({"WWW-Authenticate": header("`Bearer`.")}),
+        401 => {
+            json!({"WWW-Authenticate": header("`Bearer`; with `error=\"invalid_token\"` when a key or a token was sent (RFC 6750).")})
+        }
         429 => json!({
             "Retry-After": retry_after,
             "RateLimit": header("Nothing is left (`r=0`) for `t` seconds."),

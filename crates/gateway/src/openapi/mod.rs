@@ -29,11 +29,24 @@ use schemas::{Mode, Schemas};
 /// # Errors
 /// [`ContractError`] when the contract cannot be served; then no gateway starts either.
 pub fn openapi() -> Result<Value, ContractError> {
-    Ok(document(&Routes::build(proto::descriptors())?))
+    Ok(document(&Routes::build(proto::descriptors())?, &[]))
 }
 
-/// The document of `routes`.
-fn document(routes: &Routes) -> Value {
+/// Where people may log in, and how a page does it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LoginScheme {
+    /// The operator's word for the provider.
+    pub(crate) provider: String,
+    /// Its discovery document: all that a client needs to know of it.
+    pub(crate) discovery_url: String,
+    /// The client that pages log in as (authorization code with PKCE); empty: not told.
+    pub(crate) client_id: String,
+    /// What it asks for.
+    pub(crate) scopes: Vec<String>,
+}
+
+/// The document of `routes`, where people log in by `logins`.
+fn document(routes: &Routes, logins: &[LoginScheme]) -> Value {
     let comments = Comments::of(proto::descriptors());
     let mut schemas = Schemas::new(&routes.schema, &comments);
     let mut paths: Map<String, Value> = Map::new();
@@ -66,22 +79,56 @@ fn document(routes: &Routes) -> Value {
             "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "security": [{"apiKey": []}],
+        "security": security(logins),
         "tags": tags,
         "paths": paths,
         "components": {
             "schemas": components,
             "examples": errors::examples(&routes.operations),
-            "securitySchemes": {
-                "apiKey": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "bearerFormat": "prk_…",
-                    "description": "An API key, shown once when it is made.",
-                },
-            },
+            "securitySchemes": security_schemes(logins),
         },
     })
+}
+
+fn scheme_name(login: &LoginScheme) -> String {
+    format!("login-{}", login.provider)
+}
+
+/// Any one of them is enough.
+fn security(logins: &[LoginScheme]) -> Vec<Value> {
+    let mut any = vec![json!({"apiKey": []})];
+    any.extend(
+        logins
+            .iter()
+            .map(|login| json!({ (scheme_name(login)): login.scopes })),
+    );
+    any
+}
+
+fn security_schemes(logins: &[LoginScheme]) -> Map<String, Value> {
+    let key = json!({
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "prk_…",
+        "description": "An API key, shown once when it is made.",
+    });
+    let mut schemes = Map::from_iter([("apiKey".to_owned(), key)]);
+    for login in logins {
+        let mut scheme = json!({
+            "type": "openIdConnect",
+            "openIdConnectUrl": login.discovery_url,
+            "description": "The token of a person's login, as `Authorization: Bearer`. A page gets it with the \
+                            authorization code flow and PKCE.",
+        });
+        if let Some(scheme) = scheme
+            .as_object_mut()
+            .filter(|_| !login.client_id.is_empty())
+        {
+            scheme.insert("x-portreeve-client-id".to_owned(), json!(login.client_id));
+        }
+        schemes.insert(scheme_name(login), scheme);
+    }
+    schemes
 }
 
 /// `RequestService` gives `Requests`' tag `Request`.

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::Status;
 
-use crate::house::{House, SECRET, house, house_with, request};
+use crate::house::{House, SECRET, before, house, house_with, request};
 
 type Feed = mpsc::UnboundedSender<Result<Bytes, Status>>;
 
@@ -177,6 +177,52 @@ async fn a_silent_stream_says_that_it_lives_and_ends_when_its_key_is_revoked() {
     assert!(alive.contains(": alive\n\n"));
     assert!(error.contains("KEY_UNKNOWN"));
     assert!(stream.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_revoked_key_stops_within_a_second_at_every_gateway_streams_included() {
+    let one = house().await;
+    let two = before(one.fake.clone(), portreeve_gateway::Settings::default()).await;
+    let quiet = |_: &crate::house::Question| {
+        let stream = futures::stream::pending::<Result<Bytes, Status>>();
+        Ok(Box::pin(stream) as crate::house::Answers)
+    };
+    one.fake.stream("WatchEvents", quiet);
+    let mut streams = Vec::new();
+    for gateway in [&one, &two] {
+        let response = gateway.send(follow(None)).await;
+        let mut stream = response.into_body().into_data_stream();
+        until(&mut stream, "retry").await;
+        let reading = tokio::spawn(async move { until(&mut stream, "event: error").await });
+        // Its heartbeat, and its look at the key.
+        gateway.time.wait_for_sleepers(2).await;
+        gateway.time.advance(Duration::from_millis(400));
+        // Just before it is revoked somebody is believed, so that this answer is remembered as long as it can be.
+        let answered = gateway
+            .ask(request("GET", "/v1/caller", &Value::Null))
+            .await;
+        assert_eq!(answered.status, 200);
+        streams.push(reading);
+    }
+    one.fake.revoke(SECRET);
+    for (gateway, reading) in [&one, &two].into_iter().zip(streams) {
+        let mut passed = 0;
+        while !reading.is_finished() {
+            assert!(passed < 1000, "the stream outlived the key");
+            gateway.time.advance(Duration::from_millis(100));
+            passed += 100;
+            // What the passing time woke has run when it sleeps again or is over.
+            for _ in 0..200 {
+                tokio::task::yield_now().await;
+            }
+        }
+        assert!(reading.await.unwrap().contains("KEY_UNKNOWN"));
+        let answered = gateway
+            .ask(request("GET", "/v1/caller", &Value::Null))
+            .await;
+        assert_eq!(answered.status, 401);
+        assert_eq!(answered.json["code"], "KEY_UNKNOWN");
+    }
 }
 
 #[tokio::test]

@@ -235,13 +235,18 @@ pub(crate) async fn house() -> House {
 }
 
 pub(crate) async fn house_with(settings: portreeve_gateway::Settings) -> House {
+    let fake = Fake::default();
+    fake.know(SECRET, "key:portal");
+    before(fake, settings).await
+}
+
+/// A gateway before a service that may have others before it.
+pub(crate) async fn before(fake: Fake, settings: portreeve_gateway::Settings) -> House {
     let (clock, time) = Clock::manual("2026-12-01T08:00:00Z".parse().unwrap());
     let key = TokenKey::generate();
     let signer = TokenSigner::new(key.clone(), "test", clock.clone());
     let verifier = TokenVerifier::new(key, clock.clone());
     let (trigger, stop) = shutdown(Clock::system(), DrainSettings::quick());
-    let fake = Fake::default();
-    fake.know(SECRET, "key:portal");
     let (listener, connector) = local();
     let layer = IdentityLayer::<Caller>::new(verifier, caller);
     let server = Server {

@@ -1,10 +1,13 @@
-//! API keys: making, listing, revoking, recognising.
+//! API keys: making, listing, rotating, revoking, recognising.
 //!
 //! Role: keeps who may call. The secret has 256 random bits, is shown once, and only its SHA-256 is stored: no slow hash
 //! is needed for what cannot be guessed.
 //! Invariants: I9 (no secret in events, logs or kept answers; a repeat is `SECRET_ALREADY_SHOWN`, design decision D6);
 //! somebody can always administer: the last administrator key is not revoked.
 //! Failure story: an unknown, revoked or expired key is one answer, `KEY_UNKNOWN`.
+
+mod rotate;
+mod uses;
 
 use std::str::FromStr;
 
@@ -17,6 +20,8 @@ use domain::{
 };
 use proto::error::{Failure, Violation};
 use service_kit::random;
+
+pub(crate) use self::uses::Uses;
 
 use super::{Intake, replay};
 use crate::{
@@ -186,8 +191,11 @@ impl Intake {
         let key = ApiKey {
             id: KeyId(uuid::Uuid::now_v7()),
             display_name: new.display_name.trim().to_owned(),
-            prefix: secret.chars().take(SHOWN_CHARACTERS).collect(),
+            prefix: shown_characters(&secret),
             secret_sha256: random::sha256(secret.as_bytes()),
+            previous: None,
+            rotated_at: None,
+            last_used_at: None,
             bindings: new.bindings,
             // The store's clock says when, inside the commit.
             created_at: Instant::from_micros(0),
@@ -311,12 +319,18 @@ impl Intake {
             .await
             .map_err(|error| store_failure(&error))?;
         let key = found.ok_or_else(unknown)?;
-        // The clock is only asked when the key has an end: most have none.
-        let now = match key.expires_at {
-            Some(_) => store.now().await.map_err(|error| store_failure(&error))?,
-            None => Instant::from_micros(0),
+        let former = key
+            .previous
+            .as_ref()
+            .filter(|former| former.secret_sha256 == *secret_sha256);
+        // The clock is only asked when something has an end: mostly nothing does.
+        let now = match (key.expires_at, former) {
+            (None, None) => Instant::from_micros(0),
+            _ => store.now().await.map_err(|error| store_failure(&error))?,
         };
-        if is_live(&key, now) {
+        if is_live(&key, now) && former.is_none_or(|former| now < former.until) {
+            let now = Instant::from_timestamp(self.clock.now());
+            self.key_uses.note(key.id, *secret_sha256, now);
             Ok(key)
         } else {
             Err(unknown())
@@ -324,23 +338,47 @@ impl Intake {
     }
 }
 
+/// The beginning of a secret, for finding its key.
+fn shown_characters(secret: &str) -> String {
+    secret.chars().take(SHOWN_CHARACTERS).collect()
+}
+
 fn is_live(key: &ApiKey, now: Instant) -> bool {
     key.revoked_at.is_none() && key.expires_at.is_none_or(|end| now < end)
 }
 
+/// Refuses a call that showed its secret already.
+fn refuse_shown(work: &Work<'_>, repeat: &Repeat) -> Result<(), Failure> {
+    let found = repeat.key.as_ref().and_then(|name| work.replay(name));
+    let Some(kept) = replay::check(found, &repeat.body_mac)? else {
+        return Ok(());
+    };
+    let id = String::from_utf8_lossy(&kept).into_owned();
+    Err(Failure::new(
+        Kind::Conflict,
+        "SECRET_ALREADY_SHOWN",
+        format!(
+            "this call made a secret of the key {id} already and showed it then; rotate that key without an overlap, or \
+             revoke it"
+        ),
+    ))
+}
+
+/// Remembers that the call showed a secret of `key`.
+fn put_replay(work: &mut Work<'_>, repeat: &Repeat, key: &ApiKey) {
+    if let Some(name) = &repeat.key {
+        work.put_replay(Replay {
+            key: name.clone(),
+            body_mac: repeat.body_mac,
+            answer: key.id.to_string().into_bytes(),
+            at: work.now,
+        });
+    }
+}
+
 /// Stores a new key with its event, unless the call is a repeat.
 fn put_key(work: &mut Work<'_>, repeat: &Repeat, mut key: ApiKey) -> Result<ApiKey, Failure> {
-    let found = repeat.key.as_ref().and_then(|name| work.replay(name));
-    if let Some(kept) = replay::check(found, &repeat.body_mac)? {
-        let id = String::from_utf8_lossy(&kept).into_owned();
-        return Err(Failure::new(
-            Kind::Conflict,
-            "SECRET_ALREADY_SHOWN",
-            format!(
-                "this call made the key {id} already and its secret was shown then; revoke that key and make another"
-            ),
-        ));
-    }
+    refuse_shown(work, repeat)?;
     if key.expires_at.is_some_and(|end| end <= work.now) {
         let detail = "write an instant in the future, or none".to_owned();
         return Err(invalid(vec![Violation {
@@ -350,14 +388,7 @@ fn put_key(work: &mut Work<'_>, repeat: &Repeat, mut key: ApiKey) -> Result<ApiK
         }]));
     }
     key.created_at = work.now;
-    if let Some(name) = &repeat.key {
-        work.put_replay(Replay {
-            key: name.clone(),
-            body_mac: repeat.body_mac,
-            answer: key.id.to_string().into_bytes(),
-            at: work.now,
-        });
-    }
+    put_replay(work, repeat, &key);
     let event = Event::new(EventType::KeyCreated, &key.created_by, work.now);
     work.put_event(&event, &format!("key/{}", key.id), None);
     work.put_rows(|changes| changes.keys.push(key.clone()));
@@ -418,6 +449,9 @@ mod tests {
             display_name: "one".into(),
             prefix: "prk_12345678".into(),
             secret_sha256: [0; 32],
+            previous: None,
+            rotated_at: None,
+            last_used_at: None,
             bindings: new(Role::Auditor, "all").bindings,
             created_at: at(0),
             created_by: Principal::service("test").actor(),

@@ -12,6 +12,7 @@ pub(crate) mod grants;
 pub(crate) mod history;
 pub(crate) mod keys;
 pub(crate) mod paging;
+pub(crate) mod people;
 pub(crate) mod replay;
 pub(crate) mod requests;
 
@@ -20,7 +21,7 @@ use std::{ops::Deref, sync::Arc};
 use domain::id::TeamId;
 use service_kit::{clock::Clock, shutdown::Shutdown};
 
-use self::{catalogue_cache::CatalogueCache, paging::PageSeal};
+use self::{catalogue_cache::CatalogueCache, keys::Uses, paging::PageSeal};
 use crate::{clients::Validation, history::Sealing, ledger::Ledger};
 
 /// What every operation works with. Cheap to clone; clones share it.
@@ -37,6 +38,8 @@ pub(crate) struct House {
     pub(crate) pages: PageSeal,
     /// Keys the comparison of repeated bodies.
     pub(crate) body_key: [u8; 32],
+    /// When keys were used.
+    pub(crate) key_uses: Uses,
     /// The judge.
     pub(crate) validation: Validation,
     /// This service's clock; what is committed is timed by the store's.

@@ -2,6 +2,8 @@
 //!
 //! Failure story: every malformed field of a key is named at once, under `KEY_INVALID`.
 
+use std::time::Duration;
+
 use domain::{
     access::{Action, RoleBinding, authorize_role},
     id::KeyId,
@@ -30,6 +32,7 @@ use crate::{
 pub(crate) struct Keys(pub(crate) Intake);
 
 fn present(key: &ApiKey) -> wire::ApiKey {
+    let former = key.previous.as_ref();
     wire::ApiKey {
         id: key.id.to_string(),
         display_name: key.display_name.clone(),
@@ -40,6 +43,15 @@ fn present(key: &ApiKey) -> wire::ApiKey {
         revoke_time: key.revoked_at.map(convert::instant_to_wire),
         created_by: Some(convert::actor_to_wire(&key.created_by)),
         owner: key.owner.clone().unwrap_or_default(),
+        rotate_time: key.rotated_at.map(convert::instant_to_wire),
+        previous_prefix: former
+            .map(|former| former.prefix.clone())
+            .unwrap_or_default(),
+        previous_expire_time: former.map(|former| convert::instant_to_wire(former.until)),
+        previous_last_used_time: former
+            .and_then(|former| former.last_used_at)
+            .map(convert::instant_to_wire),
+        last_used_time: key.last_used_at.map(convert::instant_to_wire),
     }
 }
 
@@ -64,6 +76,11 @@ fn bindings(messages: &[types::RoleBinding]) -> Result<Vec<RoleBinding>, Failure
     } else {
         Err(keys::invalid(wrong))
     }
+}
+
+fn key_id(text: &str) -> Result<KeyId, Failure> {
+    text.parse()
+        .map_err(|error: domain::id::IdError| Failure::field("id", error.to_string()))
 }
 
 fn owner(text: &str) -> Result<Option<keys::Owner>, Failure> {
@@ -144,14 +161,62 @@ impl KeyService for Keys {
     ) -> Result<Response<wire::RevokeApiKeyResponse>, Status> {
         let caller = caller(&request)?;
         authorize_role(&caller, Action::KeyWrite).map_err(Failure::from)?;
-        let id = request
-            .get_ref()
-            .id
-            .parse()
-            .map_err(|error: domain::id::IdError| Failure::field("id", error.to_string()))?;
+        let id = key_id(&request.get_ref().id)?;
         let key = self.0.revoke_key(&caller, id).await?;
         Ok(Response::new(wire::RevokeApiKeyResponse {
             api_key: Some(present(&key)),
+        }))
+    }
+
+    async fn rotate_api_key(
+        &self,
+        request: Request<wire::RotateApiKeyRequest>,
+    ) -> Result<Response<wire::RotateApiKeyResponse>, Status> {
+        let call = guard(
+            &self.0,
+            &request,
+            "KeyService/RotateApiKey",
+            Action::KeyWrite,
+            "",
+            &request.get_ref().request_id,
+        )?;
+        let message = request.into_inner();
+        let id = key_id(&message.id)?;
+        let overlap = Duration::from_secs(message.overlap_seconds.into());
+        let repeat = Repeat {
+            key: call.replay,
+            body_mac: call.body_mac,
+        };
+        let made = self.0.rotate_key(&call.caller, id, overlap, repeat).await?;
+        Ok(Response::new(wire::RotateApiKeyResponse {
+            api_key: Some(present(&made.key)),
+            secret: made.secret,
+        }))
+    }
+
+    async fn authenticate_person(
+        &self,
+        request: Request<wire::AuthenticatePersonRequest>,
+    ) -> Result<Response<wire::AuthenticatePersonResponse>, Status> {
+        let caller = caller(&request)?;
+        authorize_role(&caller, Action::ServiceAuthenticate).map_err(Failure::from)?;
+        let message = request.into_inner();
+        let bindings = message
+            .bindings
+            .iter()
+            .take(MAX_BINDINGS)
+            .filter_map(identity::binding_from_wire);
+        let person = self
+            .0
+            .authenticate_person(
+                &caller,
+                message.id,
+                message.display_name,
+                bindings.collect(),
+            )
+            .await?;
+        Ok(Response::new(wire::AuthenticatePersonResponse {
+            principal: Some(identity::principal_to_wire(&person)),
         }))
     }
 

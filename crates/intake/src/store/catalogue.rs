@@ -69,6 +69,12 @@ macro_rules! implement_catalogue {
                     sqlx::query(sql!("store_key"))
                         .bind(key.id.0)
                         .bind(key.secret_sha256.as_slice())
+                        .bind(
+                            key.previous
+                                .as_ref()
+                                .map(|former| former.secret_sha256.to_vec()),
+                        )
+                        .bind(key.previous.as_ref().map(|former| former.until.micros()))
                         .bind(key.expires_at.map(|at| at.micros()))
                         .bind(key.revoked_at.map(|at| at.micros()))
                         .bind(rows::key_body(key)?)

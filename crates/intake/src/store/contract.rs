@@ -12,6 +12,7 @@ mod cases;
 mod due;
 mod filters;
 mod history;
+mod keys;
 mod lists;
 mod live;
 mod live_plans;
@@ -217,7 +218,9 @@ contract! {
     rest::a_repeat_finds_its_answer_until_it_is_forgotten,
     rest::duplicates_are_named,
     rest::the_catalogue_is_stored_whole,
-    rest::keys_are_found_by_their_secret_and_live_until_revoked,
+    keys::keys_are_found_by_their_secret_and_live_until_revoked,
+    keys::both_secrets_of_a_rotated_key_find_it,
+    keys::a_use_moves_forward_and_is_told_with_its_key,
     rest::comments_come_in_order_and_internal_ones_on_request,
     rest::a_restore_raises_the_epoch_and_keeps_the_keys,
     rest::a_row_that_cannot_be_read_is_named,

@@ -14,6 +14,7 @@ mod contract;
 mod due;
 mod failure;
 mod history;
+mod keys;
 mod lists;
 mod loads;
 mod postgres;
@@ -46,10 +47,11 @@ pub use self::history::LogRow;
 pub(crate) use self::{
     due::Ahead,
     history::{History, Sealed},
+    keys::{KeyUse, Keys},
     reach::{Reach, Target},
     values::{
-        ApiKey, Changes, Comment, Due, EventFilter, EventPage, Feed, GrantFilter, LiveGrants, Page,
-        PageKey, Replay, ReplayKey, RequestFilter, StoredEvent, Versioned, Wake,
+        ApiKey, Changes, Comment, Due, EventFilter, EventPage, Feed, FormerSecret, GrantFilter,
+        LiveGrants, Page, PageKey, Replay, ReplayKey, RequestFilter, StoredEvent, Versioned, Wake,
     },
     wakes::news,
 };
@@ -162,7 +164,7 @@ pub(crate) trait Transaction: Send {
 
 /// The ledger's store.
 #[async_trait]
-pub(crate) trait Store: History + 'static {
+pub(crate) trait Store: History + Keys + 'static {
     /// Opens a group transaction; on SQLite the only one at a time.
     async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError>;
 
@@ -302,12 +304,6 @@ pub(crate) trait Store: History + 'static {
 
     /// The answer that a call was given already.
     async fn replay(&self, key: &ReplayKey) -> Result<Option<Replay>, StoreError>;
-
-    /// The key with this secret.
-    async fn key_by_secret(&self, secret_sha256: &[u8; 32]) -> Result<Option<ApiKey>, StoreError>;
-
-    /// Keys, newest first, before `before`.
-    async fn keys(&self, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>, StoreError>;
 
     /// Answers when the store can be used.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -49,6 +49,7 @@ use super::{
     catalogue::implement_catalogue,
     due,
     history::{self, History, LogRow, Sealed, implement_history},
+    keys::{KeyUse, Keys, implement_keys},
     lists,
     loads::{Outcome, implement_transaction},
     reach::{self, Stretch},
@@ -310,5 +311,6 @@ implement_store!(
     "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 );
 implement_history!(PostgresStore, Postgres);
+implement_keys!(PostgresStore);
 implement_catalogue!(PostgresTransaction);
 implement_transaction!(PostgresTransaction, "postgres");

@@ -464,30 +464,6 @@ macro_rules! implement_store {
                 Ok(found.flatten())
             }
 
-            async fn key_by_secret(
-                &self,
-                secret_sha256: &[u8; 32],
-            ) -> Result<Option<ApiKey>, StoreError> {
-                let record: Option<KeyRecord> = sqlx::query_as(sql!("key_by_secret"))
-                    .bind(secret_sha256.as_slice())
-                    .fetch_optional(self.readers())
-                    .await?;
-                record.map(KeyRecord::read).transpose()
-            }
-
-            async fn keys(
-                &self,
-                before: Option<KeyId>,
-                limit: u32,
-            ) -> Result<Vec<ApiKey>, StoreError> {
-                let records: Vec<KeyRecord> = sqlx::query_as(sql!("keys"))
-                    .bind(before.map_or(Uuid::max(), |id| id.0))
-                    .bind(i64::from(limit.min(lists::PAGE_AT_MOST)))
-                    .fetch_all(self.readers())
-                    .await?;
-                records.into_iter().map(KeyRecord::read).collect()
-            }
-
             async fn ping(&self) -> Result<(), StoreError> {
                 sqlx::query(sql!("head")).fetch_one(self.readers()).await?;
                 Ok(())

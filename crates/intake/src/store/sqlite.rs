@@ -46,6 +46,7 @@ use super::{
     catalogue::implement_catalogue,
     due,
     history::{self, History, LogRow, Sealed, implement_history},
+    keys::{KeyUse, Keys, implement_keys},
     lists,
     loads::{Outcome, implement_transaction},
     reach::{self, Stretch},
@@ -246,5 +247,6 @@ fn bind_stretches<O>(query: Rows<O>, stretches: &[Stretch]) -> Rows<O> {
 
 implement_store!(SqliteStore, Sqlite, "BEGIN");
 implement_history!(SqliteStore, Sqlite);
+implement_keys!(SqliteStore);
 implement_catalogue!(SqliteTransaction);
 implement_transaction!(SqliteTransaction, "sqlite");

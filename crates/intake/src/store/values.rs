@@ -136,6 +136,12 @@ pub(crate) struct ApiKey {
     pub prefix: String,
     /// SHA-256 of the secret (256 random bits: no slow hash is needed).
     pub secret_sha256: [u8; 32],
+    /// The secret before this one, while both work or since it ended.
+    pub previous: Option<FormerSecret>,
+    /// When the present secret took the place of another.
+    pub rotated_at: Option<Instant>,
+    /// When any of its secrets was last used, to the minute; told by lists and by what was loaded to be changed.
+    pub last_used_at: Option<Instant>,
     /// What it may do.
     pub bindings: Vec<RoleBinding>,
     /// Made.
@@ -148,6 +154,19 @@ pub(crate) struct ApiKey {
     pub expires_at: Option<Instant>,
     /// Revoked.
     pub revoked_at: Option<Instant>,
+}
+
+/// A secret that another took the place of.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct FormerSecret {
+    /// SHA-256 of it.
+    pub secret_sha256: [u8; 32],
+    /// Its first characters.
+    pub prefix: String,
+    /// Until when it works.
+    pub until: Instant,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<Instant>,
 }
 
 /// Names one repeatable call (I4): the caller, the method and the caller's request id.

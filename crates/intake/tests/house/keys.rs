@@ -6,7 +6,7 @@ use tonic::Code;
 
 use crate::stage::{House, administrator, fields, refusal, requester, service, who};
 
-fn new_key(role: &str, scope: &str, request_id: &str) -> wire::CreateApiKeyRequest {
+pub(crate) fn new_key(role: &str, scope: &str, request_id: &str) -> wire::CreateApiKeyRequest {
     let bindings = who("x", role, scope)
         .bindings
         .iter()
@@ -21,7 +21,7 @@ fn new_key(role: &str, scope: &str, request_id: &str) -> wire::CreateApiKeyReque
     }
 }
 
-fn hash(secret: &str) -> wire::AuthenticateApiKeyRequest {
+pub(crate) fn hash(secret: &str) -> wire::AuthenticateApiKeyRequest {
     wire::AuthenticateApiKeyRequest {
         secret_sha256: random::sha256(secret.as_bytes()).to_vec().into(),
     }

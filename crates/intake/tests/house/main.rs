@@ -6,5 +6,6 @@
 
 mod catalogue;
 mod feed;
+mod key_secrets;
 mod keys;
 mod stage;

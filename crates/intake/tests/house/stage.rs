@@ -129,6 +129,11 @@ impl House {
     }
 
     /// A channel that calls as `principal`.
+    /// The house's time, in seconds.
+    pub(crate) fn now_seconds(&self) -> i64 {
+        self.clock.now().as_second()
+    }
+
     pub(crate) fn calling_as(&self, principal: &Principal) -> ClientChannel {
         let signer = TokenSigner::new(self.key.clone(), "gateway", self.clock.clone());
         let injector =

@@ -1,10 +1,10 @@
 //! `portreeve key …`: who may call, as what.
 //!
-//! Role: make, list and revoke API keys.
-//! Invariants: a secret is printed once, when its key is made, on standard output alone, or written to a new file that
+//! Role: make, list, rotate and revoke API keys.
+//! Invariants: a secret is printed once, when it is made, on standard output alone, or written to a new file that
 //! only its owner can read.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 use domain::access::{Role, RoleBinding, Scope};
@@ -31,6 +31,11 @@ pub enum KeyCommand {
     /// List keys, newest first.
     #[command(after_help = "Example:\n  portreeve key list")]
     List(Page),
+    /// Give a key another secret; shows it once. The present one goes on for the overlap.
+    #[command(after_help = "Examples:
+  portreeve key rotate 019305b7-5a4e-7c3e-8a55-0e0b3f6f1c11 --overlap 24h
+  portreeve key rotate 019305b7-5a4e-7c3e-8a55-0e0b3f6f1c11 --overlap 0s    # the old secret leaked: end it now")]
+    Rotate(Rotate),
     /// Revoke a key; it stops working within a second.
     #[command(after_help = "Example:\n  portreeve key revoke 019305b7-5a4e-7c3e-8a55-0e0b3f6f1c11")]
     Revoke {
@@ -67,6 +72,23 @@ pub struct Create {
     pub request_id: Option<String>,
 }
 
+/// `key rotate`.
+#[derive(Debug, Clone, Args)]
+pub struct Rotate {
+    /// The key's UUID.
+    #[arg(value_name = "KEY")]
+    pub id: String,
+    /// How long the present secret goes on, in whole seconds: 30 days at most; 0s ends every other secret now.
+    #[arg(long, value_parser = super::read_duration)]
+    pub overlap: Duration,
+    /// Write the secret into this new file (mode 0600) instead of showing it.
+    #[arg(long, value_name = "FILE")]
+    pub secret_file: Option<PathBuf>,
+    /// Idempotency key: the same one again repeats nothing.
+    #[arg(long, value_name = "KEY")]
+    pub request_id: Option<String>,
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -75,6 +97,7 @@ pub async fn run(context: &Context, command: KeyCommand) -> Result<(), Trouble> 
     let mut client = context.session.keys();
     match command {
         KeyCommand::Create(args) => create(context, args).await,
+        KeyCommand::Rotate(args) => rotate(context, args).await,
         KeyCommand::List(page) => {
             let mut request = intake::ListApiKeysRequest::default();
             let mut found = Vec::new();
@@ -166,16 +189,47 @@ async fn create(context: &Context, args: Create) -> Result<(), Trouble> {
             &answer,
         )?);
     }
+    made(context, answer.api_key, answer.secret)
+}
+
+async fn rotate(context: &Context, args: Rotate) -> Result<(), Trouble> {
+    let overlap_seconds = u32::try_from(args.overlap.as_secs()).map_err(|_| {
+        Trouble::Usage("--overlap: a key's secrets overlap for 30 days at most".to_owned())
+    })?;
+    let file = SecretFile::create(args.secret_file.as_deref())?;
+    let request = intake::RotateApiKeyRequest {
+        id: args.id,
+        overlap_seconds,
+        request_id: args.request_id.unwrap_or_else(fresh_request_id),
+    };
+    let mut answer = context
+        .session
+        .keys()
+        .rotate_api_key(request)
+        .await?
+        .into_inner();
+    file.keep(&mut answer.secret)?;
+    if context.format == Format::Json {
+        return show::print_json(&show::json(
+            "portreeve.intake.v1.RotateApiKeyResponse",
+            &answer,
+        )?);
+    }
+    made(context, answer.api_key, answer.secret)
+}
+
+/// Shows a key, and its new secret unless that is in a file.
+fn made(context: &Context, key: Option<intake::ApiKey>, secret: String) -> Result<(), Trouble> {
     show::one(
         context.format,
-        &answer.api_key.ok_or_else(empty_answer)?,
+        &key.ok_or_else(empty_answer)?,
         context.now(),
     )?;
-    if answer.secret.is_empty() {
+    if secret.is_empty() {
         return Ok(());
     }
     context.say("the secret, shown now and never again:");
-    out::data(answer.secret)
+    out::data(secret)
 }
 
 #[cfg(test)]

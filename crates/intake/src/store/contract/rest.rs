@@ -1,14 +1,14 @@
 //! Catalogue, keys, comments, replays, imports, the feed's facts, and what a restart finds.
 
 use domain::{
-    access::{RoleBinding, Visibility},
+    access::Visibility,
     catalogue::{Closing, Institution, Product, Server},
-    id::{CommentId, KeyId},
+    id::CommentId,
 };
 use uuid::Uuid;
 
 use super::{Place, commit, values::*};
-use crate::store::{ApiKey, Changes, Comment, Replay, ReplayKey, StoreError, Versioned};
+use crate::store::{Changes, Comment, Replay, ReplayKey, StoreError, Versioned};
 
 fn replay(request_id: &str) -> Replay {
     Replay {
@@ -279,72 +279,6 @@ pub(super) async fn the_catalogue_is_stored_whole(place: Place) {
         .map(ToString::to_string)
         .collect();
     assert_eq!(teams, ["cloud", "net", "support"]);
-}
-
-pub(super) async fn keys_are_found_by_their_secret_and_live_until_revoked(place: Place) {
-    let store = place.open().await;
-    let key = |secret: u8| ApiKey {
-        id: KeyId(Uuid::now_v7()),
-        display_name: "a \u{0} key".into(),
-        prefix: "prk_ab".into(),
-        secret_sha256: [secret; 32],
-        bindings: vec![RoleBinding {
-            role: domain::access::Role::Analyst,
-            scope: "product:alpha".parse().unwrap(),
-        }],
-        created_at: NOW,
-        created_by: somebody(),
-        owner: Some("oidc:staff:ria".into()),
-        expires_at: None,
-        revoked_at: None,
-    };
-    let (one, mut two, three) = (
-        key(1),
-        key(2),
-        ApiKey {
-            expires_at: Some(NOW),
-            ..key(3)
-        },
-    );
-    let changes = Changes {
-        keys: vec![one.clone(), two.clone(), three.clone()],
-        ..Changes::default()
-    };
-    commit(&store, &changes).await;
-    assert_eq!(
-        store.key_by_secret(&[2; 32]).await.unwrap(),
-        Some(two.clone())
-    );
-    assert_eq!(store.key_by_secret(&[9; 32]).await.unwrap(), None);
-    let mut transaction = store.begin().await.unwrap();
-    assert_eq!(
-        transaction.load_live_keys().await.unwrap(),
-        [one.clone(), two.clone()]
-    );
-    assert_eq!(
-        transaction.load_key(two.id).await.unwrap(),
-        Some(two.clone())
-    );
-    two.revoked_at = Some(NOW);
-    transaction
-        .write(&Changes {
-            keys: vec![two.clone()],
-            ..Changes::default()
-        })
-        .await
-        .unwrap();
-    transaction.commit().await.unwrap();
-    let mut transaction = store.begin().await.unwrap();
-    assert_eq!(
-        transaction.load_live_keys().await.unwrap(),
-        std::slice::from_ref(&one)
-    );
-    drop(transaction);
-    assert_eq!(
-        store.keys(None, 2).await.unwrap(),
-        [three.clone(), two.clone()]
-    );
-    assert_eq!(store.keys(Some(two.id), 2).await.unwrap(), [one]);
 }
 
 pub(super) async fn comments_come_in_order_and_internal_ones_on_request(place: Place) {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use super::{corrupt, from_json, json, unsigned};
-use crate::store::{ApiKey, Comment, Feed, Replay, ReplayKey, StoreError, Versioned};
+use crate::store::{ApiKey, Comment, Feed, FormerSecret, Replay, ReplayKey, StoreError, Versioned};
 
 /// Something of the catalogue as it is read: its whole is the body.
 #[derive(sqlx::FromRow)]
@@ -82,6 +82,10 @@ struct KeyBody<'a> {
     created_by: Cow<'a, Actor>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     owner: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    previous_prefix: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rotated_at: Option<Instant>,
 }
 
 pub(in crate::store) fn key_body(key: &ApiKey) -> Result<Vec<u8>, StoreError> {
@@ -92,6 +96,11 @@ pub(in crate::store) fn key_body(key: &ApiKey) -> Result<Vec<u8>, StoreError> {
         created_at: key.created_at,
         created_by: Cow::Borrowed(&key.created_by),
         owner: key.owner.as_deref().map(Cow::Borrowed),
+        previous_prefix: key
+            .previous
+            .as_ref()
+            .map(|former| Cow::Borrowed(former.prefix.as_str())),
+        rotated_at: key.rotated_at,
     })
 }
 
@@ -100,19 +109,37 @@ pub(in crate::store) fn key_body(key: &ApiKey) -> Result<Vec<u8>, StoreError> {
 pub(in crate::store) struct KeyRecord {
     id: Uuid,
     secret_sha256: Vec<u8>,
+    previous_sha256: Option<Vec<u8>>,
+    previous_until_us: Option<i64>,
     expires_at_us: Option<i64>,
     revoked_at_us: Option<i64>,
     body: Vec<u8>,
+    #[sqlx(default)]
+    used_at_us: Option<i64>,
+    #[sqlx(default)]
+    previous_used_at_us: Option<i64>,
 }
 
 impl KeyRecord {
     pub(in crate::store) fn read(self) -> Result<ApiKey, StoreError> {
         let body: KeyBody<'_> = from_json("keys", self.id, &self.body)?;
+        let previous = match (self.previous_sha256, self.previous_until_us) {
+            (Some(bytes), Some(until)) => Some(FormerSecret {
+                secret_sha256: digest("keys", self.id, &bytes)?,
+                prefix: body.previous_prefix.unwrap_or_default().into_owned(),
+                until: Instant::from_micros(until),
+                last_used_at: self.previous_used_at_us.map(Instant::from_micros),
+            }),
+            _ => None,
+        };
         Ok(ApiKey {
             id: KeyId(self.id),
             display_name: body.display_name.into_owned(),
             prefix: body.prefix.into_owned(),
             secret_sha256: digest("keys", self.id, &self.secret_sha256)?,
+            previous,
+            rotated_at: body.rotated_at,
+            last_used_at: self.used_at_us.map(Instant::from_micros),
             bindings: body.bindings.into_owned(),
             created_at: body.created_at,
             created_by: body.created_by.into_owned(),

@@ -97,6 +97,22 @@ fn bindings(bindings: &[RoleBinding]) -> String {
     said.join("\n")
 }
 
+/// The secret before the present one: which, until when, and whether anybody still uses it.
+fn former(key: &ApiKey, now: Timestamp) -> String {
+    if key.previous_prefix.is_empty() {
+        return String::new();
+    }
+    let used = match &key.previous_last_used_time {
+        Some(_) => when(key.previous_last_used_time.as_ref(), now),
+        None => "never".to_owned(),
+    };
+    format!(
+        "{}\nuntil {}\nlast used {used}",
+        key.previous_prefix,
+        when(key.previous_expire_time.as_ref(), now)
+    )
+}
+
 impl Shown for ApiKey {
     const TYPE: &'static str = "portreeve.intake.v1.ApiKey";
     const HEADS: &'static [&'static str] = &[
@@ -107,6 +123,8 @@ impl Shown for ApiKey {
         "made",
         "made by",
         "owner",
+        "last used",
+        "old secret",
         "ends",
         "revoked",
     ];
@@ -120,6 +138,8 @@ impl Shown for ApiKey {
             when(self.create_time.as_ref(), now),
             actor(self.created_by.as_ref()),
             self.owner.clone(),
+            when(self.last_used_time.as_ref(), now),
+            former(self, now),
             when(self.expire_time.as_ref(), now),
             when(self.revoke_time.as_ref(), now),
         ]
