@@ -47,7 +47,7 @@ struct Known {
     keys: Option<Arc<KeySet>>,
     /// When they were fetched (monotonic).
     fetched_at: Duration,
-    /// When they were last asked for (monotonic).
+    /// When they were last asked for, and an answer came or none (monotonic).
     asked_at: Option<Duration>,
 }
 
@@ -103,15 +103,20 @@ impl Provider {
 
     /// Keeps the keys new until the process stops.
     pub(crate) async fn follow(self: Arc<Self>, shutdown: Shutdown) {
+        tokio::select! {
+            () = self.refresh() => {}
+            // Also in the middle of a question: a provider that hangs delays no stop.
+            () = shutdown.requested() => {}
+        }
+    }
+
+    async fn refresh(&self) {
         loop {
             let pause = {
                 let _turn = self.turn.lock().await;
                 if self.ask().await { REFRESH } else { RETRY }
             };
-            tokio::select! {
-                () = self.clock.sleep(pause) => {}
-                () = shutdown.requested() => return,
-            }
+            self.clock.sleep(pause).await;
         }
     }
 
@@ -133,12 +138,15 @@ impl Provider {
 
     /// Asks; whether keys came. Only whoever has the turn does.
     async fn ask(&self) -> bool {
-        self.known().asked_at = Some(self.clock.monotonic());
-        match self.fetch().await {
+        let fetched = self.fetch().await;
+        // Counted from the answer: while a slow provider is asked others wait for the turn, and each would ask again.
+        let now = self.clock.monotonic();
+        let mut known = self.known();
+        known.asked_at = Some(now);
+        match fetched {
             Ok(keys) => {
-                let mut known = self.known();
                 known.keys = Some(Arc::new(keys));
-                known.fetched_at = self.clock.monotonic();
+                known.fetched_at = now;
                 true
             }
             Err(problem) => {

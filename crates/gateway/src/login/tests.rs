@@ -244,6 +244,14 @@ async fn a_new_key_is_asked_for_once_in_a_while_whatever_callers_send() {
     stage.time.advance(Duration::from_secs(10));
     assert_eq!(stage.reason(&token).await, RIA);
     assert_eq!(stage.behaviour().asked, 2);
+    // All who wait for one question are content with its answer.
+    stage.time.advance(Duration::from_secs(10));
+    let foreign: Vec<String> = (0..20)
+        .map(|number| stage.token(&format!("other {number}"), json!({})))
+        .collect();
+    let reasons = futures::future::join_all(foreign.iter().map(|token| stage.reason(token))).await;
+    assert!(reasons.iter().all(|reason| reason == "TOKEN_UNTRUSTED"));
+    assert_eq!(stage.behaviour().asked, 3);
     // What the old key signs is not believed any more.
     let late = stage.token("one", json!({}));
     assert_eq!(stage.reason(&late).await, "TOKEN_UNTRUSTED");
