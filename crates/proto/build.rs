@@ -14,6 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "intake/v1/catalogue",
         "intake/v1/keys",
         "intake/v1/history",
+        "intake/v1/persons",
         "intake/v1/ledger",
         "validation/v1/validation",
         "expiry_scheduler/v1/expiry_scheduler",

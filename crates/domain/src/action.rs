@@ -157,6 +157,10 @@ actions! {
     AccessTrace = "access.trace": [Auditor, Administrator],
     /// Read signed heads and proofs: they count the events of everybody.
     HistoryRead = "history.read": [Auditor, Administrator],
+    /// Copy out what is kept about a person.
+    PersonExport = "person.export": [Administrator],
+    /// Erase it.
+    PersonErase = "person.erase": [Administrator],
     /// Ask who one is.
     CallerRead = "caller.read": [Requester, Delegate, Analyst, Cloud, InstitutionApprover, Auditor, Administrator],
     /// Tell whose key a secret is: the gateway.
@@ -204,6 +208,8 @@ impl Action {
                 | Self::KeyWrite
                 | Self::OperateRead
                 | Self::HistoryRead
+                | Self::PersonExport
+                | Self::PersonErase
                 | Self::ServiceAuthenticate
                 | Self::ServiceTime
                 | Self::ServiceEvents

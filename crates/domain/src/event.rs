@@ -112,6 +112,8 @@ events! {
     KeyRevoked = "key.revoked", "An API key was revoked";
     /// Keys.
     KeyRotated = "key.rotated", "An API key was given another secret";
+    /// Personal data.
+    PersonErased = "person.erased", "Personal data was erased";
     /// The ledger came back from a backup.
     LedgerRestored = "ledger.restored", "The ledger was restored from a backup";
 }
@@ -201,6 +203,19 @@ pub struct Details {
     /// What the grant opens: in the event that makes it, so that the log alone can tell what was open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opens: Option<Rule>,
+    /// Earlier events whose private details were rewritten to erase a person, with what the new details commit to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub redacted: Vec<Redacted>,
+}
+
+/// An earlier event whose private details were rewritten. The rewriting is vouched for by the event that tells of it: a
+/// rewritten row that no such event names is a row that somebody altered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redacted {
+    /// Its place in the log, from 1.
+    pub position: u64,
+    /// The salted commitment to its new details, as the envelope held one to the old.
+    pub commitment: String,
 }
 
 /// One thing that happened.

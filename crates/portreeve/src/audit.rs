@@ -182,6 +182,7 @@ fn tell(report: &Report, format: Format) -> Result<(), Trouble> {
                 "detail": fault.what,
             })).collect::<Vec<_>>(),
             "faultCount": report.fault_count.to_string(),
+            "redacted": report.redacted.to_string(),
         }));
     }
     for (head, found) in &report.heads {
@@ -211,6 +212,12 @@ fn tell(report: &Report, format: Format) -> Result<(), Trouble> {
             report.covered(),
             report.heads.len()
         ))?;
+        if report.redacted > 0 {
+            out::data(format!(
+                "       of {} the private details were rewritten since to erase a person, as the log itself tells",
+                report.redacted
+            ))?;
+        }
     }
     Ok(())
 }

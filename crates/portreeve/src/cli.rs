@@ -19,6 +19,7 @@ use crate::{
         grant::{self, GrantCommand},
         import::{self, ImportArgs},
         key::{self, KeyCommand},
+        person::{self, PersonCommand},
         request::{self, RequestCommand},
         subscription::{self, SubscriptionCommand},
         webhook::{self, WebhookCommand},
@@ -149,6 +150,12 @@ A first start makes an administrator key and shows it once.")]
     /// API keys.
     #[command(subcommand, after_help = "Example:\n  portreeve key list")]
     Key(KeyCommand),
+    /// What is kept about a person: copy it out, or erase it.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  portreeve person export --email it@library.example"
+    )]
+    Person(PersonCommand),
     /// Institutions.
     #[command(subcommand, after_help = "Example:\n  portreeve institution list")]
     Institution(InstitutionCommand),
@@ -279,6 +286,7 @@ async fn as_client(global: &Global, command: Command) -> Result<(), Trouble> {
         Command::Webhook(command) => webhook::run(&context, command).await,
         Command::Audit(command) => audit::run(&context, command).await,
         Command::Key(command) => key::run(&context, command).await,
+        Command::Person(command) => person::run(&context, command).await,
         Command::Institution(command) => catalogue::institution(&context, command).await,
         Command::Product(command) => catalogue::product(&context, command).await,
         Command::Server(command) => catalogue::server(&context, command).await,

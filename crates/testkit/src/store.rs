@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use service_kit::parts::StoreLocation;
 use tempfile::TempDir;
 
 /// Which kind of store.
@@ -54,6 +55,17 @@ impl Place {
     /// The test's own directory, beside the data.
     pub fn path(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// Where intake's store is, for what reads it without a house.
+    pub fn ledger(&self) -> StoreLocation {
+        match &self.database_url {
+            Some(url) => StoreLocation::Postgres {
+                url: url.clone(),
+                schema: "intake",
+            },
+            None => StoreLocation::Sqlite(self.data_dir().join("intake.db")),
+        }
     }
 
     /// The settings that lead here.

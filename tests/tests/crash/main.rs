@@ -17,7 +17,7 @@
 use std::{env, sync::Arc, time::Duration};
 
 use serde_json::json;
-use service_kit::{clock::Clock, parts::StoreLocation};
+use service_kit::clock::Clock;
 use testkit::{Client, Follower, Place, Process, Receiver, Store, catalogue};
 use tlog::{Head, Verdict, Verifier};
 
@@ -139,15 +139,7 @@ async fn newest_head(process: &Process, admin: &Client) -> Option<Head> {
 
 /// The sealer is killed with everything else: no head that it ever signed may be wrong.
 async fn every_head_holds(place: &Place, kept: Vec<Head>) {
-    let settings = place.settings();
-    let url = settings.iter().find(|(key, _)| key == "database-url");
-    let location = match url {
-        Some((_, url)) => StoreLocation::Postgres {
-            url: url.clone(),
-            schema: "intake",
-        },
-        None => StoreLocation::Sqlite(place.data_dir().join("intake.db")),
-    };
+    let location = place.ledger();
     let heads = kept.len();
     assert!(heads > 0, "nothing was ever sealed");
     let check = intake::history::check::ledger(&location, Clock::system(), kept, |_, _| {});

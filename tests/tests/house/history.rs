@@ -117,7 +117,7 @@ async fn nobody_is_told_of_what_is_not_theirs(store: Store) {
 }
 
 /// The newest head, once it covers everything so far.
-async fn sealed(people: &People, auditor: &Client) -> (Verifier, Head, Value) {
+pub(crate) async fn sealed(people: &People, auditor: &Client) -> (Verifier, Head, Value) {
     let events = people.house.events(&people.house.admin).await.len() as u64;
     let answer = people
         .house

@@ -16,6 +16,7 @@ mod day_one;
 mod deciding;
 mod ending;
 mod followers;
+mod forgetting;
 mod history;
 mod logins;
 mod people;

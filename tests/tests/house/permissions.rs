@@ -91,6 +91,8 @@ fn target(rpc: &str) -> Option<Target> {
         | "GetHistoryHead"
         | "ProveGrowth"
         | "TraceAccess"
+        | "ExportPerson"
+        | "ErasePerson"
         | "CreateWebhookEndpoint"
         | "CreateSubscription" => Target::Fields(&[]),
         "GetInstitution" | "PutInstitution" => {

@@ -2,13 +2,15 @@
 //!
 //! Role: [`Checker`] takes the rows in order, from a ledger ([`ledger`]) or from an exported log, rebuilds the tree from
 //! the envelopes alone and compares it with the heads that somebody kept. Beside that each row is held against itself:
-//! its columns against its envelope, its details against the commitment in the envelope.
+//! its columns against its envelope, its details against the commitment in the envelope, or, where a person was erased,
+//! against the one in the event that tells of it.
 //! Invariants: nothing that the ledger computed for itself (tiles, heads) is believed; memory does not grow with the log.
 //! Failure story: whatever is wrong is a [`Fault`] with its position; a row that cannot even be read ends the check with
 //! a fault, not with an error. A store that does not answer is an error.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
+use domain::event::{Event, EventType};
 use serde_json::Value;
 use service_kit::{clock::Clock, parts::StoreLocation};
 use tlog::{Audit, Hash, Head, Verdict};
@@ -53,6 +55,8 @@ pub struct Report {
     pub faults: Vec<Fault>,
     /// All of them.
     pub fault_count: u64,
+    /// How many events had private details rewritten to erase a person, each told of by a later event.
+    pub redacted: u64,
 }
 
 impl Report {
@@ -81,6 +85,13 @@ pub struct Checker {
     read: u64,
     faults: Vec<Fault>,
     fault_count: u64,
+    /// Rows whose details are not the first, with what they commit to now; taken out by the event that tells of it.
+    rewritten: BTreeMap<u64, Rewritten>,
+}
+
+struct Rewritten {
+    commitment: String,
+    told: bool,
 }
 
 impl Checker {
@@ -91,6 +102,7 @@ impl Checker {
             read: 0,
             faults: Vec::new(),
             fault_count: 0,
+            rewritten: BTreeMap::new(),
         }
     }
 
@@ -110,8 +122,37 @@ impl Checker {
             );
         }
         self.audit.entry(&row.envelope);
-        for what in disagreements(row) {
+        let told = match serde_json::from_slice::<Value>(&row.envelope) {
+            Ok(told) => told,
+            Err(_) => return self.fault(expected, "the envelope is no JSON".to_owned()),
+        };
+        for what in disagreements(row, &told) {
             self.fault(expected, what);
+        }
+        let commitment = envelope::commitment(&row.salt, &row.details);
+        if told.get("detailscommitment").and_then(Value::as_str) == Some(&*commitment) {
+            self.redactions(row);
+        } else {
+            let rewritten = Rewritten {
+                commitment,
+                told: false,
+            };
+            self.rewritten.insert(expected, rewritten);
+        }
+    }
+
+    /// What the event says of earlier rows. The last word counts: a row may be rewritten again, and tell of others.
+    fn redactions(&mut self, row: &LogRow) {
+        if row.kind != EventType::PersonErased.as_str() {
+            return;
+        }
+        let Ok(event) = serde_json::from_slice::<Event>(&row.details) else {
+            return;
+        };
+        for redacted in event.details.redacted {
+            if let Some(rewritten) = self.rewritten.get_mut(&redacted.position) {
+                rewritten.told = rewritten.commitment == redacted.commitment;
+            }
         }
     }
 
@@ -128,7 +169,15 @@ impl Checker {
     }
 
     /// The end.
-    pub fn finish(self) -> Report {
+    pub fn finish(mut self) -> Report {
+        let (told, altered): (Vec<_>, Vec<_>) = std::mem::take(&mut self.rewritten)
+            .into_iter()
+            .partition(|(_, rewritten)| rewritten.told);
+        for (position, _) in altered {
+            let what = "the details are not those that the envelope commits to";
+            self.fault(position, what.to_owned());
+        }
+        self.faults.sort_by_key(|fault| fault.position);
         let outcome = self.audit.finish();
         Report {
             size: outcome.size,
@@ -136,6 +185,7 @@ impl Checker {
             heads: outcome.heads,
             faults: self.faults,
             fault_count: self.fault_count,
+            redacted: told.len().try_into().unwrap_or(u64::MAX),
         }
     }
 }
@@ -235,10 +285,7 @@ async fn each_row(
 }
 
 /// Where a row and its envelope disagree.
-fn disagreements(row: &LogRow) -> Vec<String> {
-    let Ok(told) = serde_json::from_slice::<Value>(&row.envelope) else {
-        return vec!["the envelope is no JSON".to_owned()];
-    };
+fn disagreements(row: &LogRow, told: &Value) -> Vec<String> {
     let mut wrong = Vec::new();
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let data = |name: &str| told.pointer(&format!("/data/{name}")).and_then(text);
@@ -281,9 +328,6 @@ fn disagreements(row: &LogRow) -> Vec<String> {
     let emergency = told.pointer("/data/emergency").and_then(Value::as_bool);
     if row.emergency != emergency.unwrap_or(false) {
         wrong.push("the emergency flag is another in the envelope".to_owned());
-    }
-    if at("detailscommitment") != Some(envelope::commitment(&row.salt, &row.details)) {
-        wrong.push("the details are not those that the envelope commits to".to_owned());
     }
     wrong
 }

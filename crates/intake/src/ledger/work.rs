@@ -256,6 +256,8 @@ impl Work<'_> {
         );
         group.imports.extend(changes.imports);
         group.comments.extend(changes.comments);
+        group.changed_comments.extend(changes.changed_comments);
+        group.redactions.extend(changes.redactions);
         group.events.extend(changes.events);
     }
 }

@@ -343,7 +343,7 @@ fn shown_characters(secret: &str) -> String {
     secret.chars().take(SHOWN_CHARACTERS).collect()
 }
 
-fn is_live(key: &ApiKey, now: Instant) -> bool {
+pub(crate) fn is_live(key: &ApiKey, now: Instant) -> bool {
     key.revoked_at.is_none() && key.expires_at.is_none_or(|end| now < end)
 }
 

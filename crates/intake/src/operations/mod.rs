@@ -13,6 +13,7 @@ pub(crate) mod history;
 pub(crate) mod keys;
 pub(crate) mod paging;
 pub(crate) mod people;
+pub(crate) mod persons;
 pub(crate) mod replay;
 pub(crate) mod requests;
 

@@ -31,7 +31,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Keys(pub(crate) Intake);
 
-fn present(key: &ApiKey) -> wire::ApiKey {
+pub(super) fn present(key: &ApiKey) -> wire::ApiKey {
     let former = key.previous.as_ref();
     wire::ApiKey {
         id: key.id.to_string(),

@@ -1,4 +1,4 @@
-//! The six services of intake, put together.
+//! The seven services of intake, put together.
 //!
 //! Role: one list of what is served, for the listener and for health. The identity layer goes around it in
 //! [`crate::start`]. Failure story: none.
@@ -9,24 +9,26 @@ use proto::intake::v1::{
     history_service_server::{self, HistoryServiceServer},
     key_service_server::{self, KeyServiceServer},
     ledger_service_server::{self, LedgerServiceServer},
+    person_service_server::{self, PersonServiceServer},
     request_service_server::{self, RequestServiceServer},
 };
 use tonic::service::Routes;
 
 use super::{
     catalogue::Catalogue, grants::Grants, history::HistoryRpc, keys::Keys, ledger::LedgerRpc,
-    requests::Requests,
+    persons::Persons, requests::Requests,
 };
 use crate::operations::Intake;
 
 /// Their full names.
-pub(crate) const SERVICES: [&str; 6] = [
+pub(crate) const SERVICES: [&str; 7] = [
     request_service_server::SERVICE_NAME,
     grant_service_server::SERVICE_NAME,
     catalogue_service_server::SERVICE_NAME,
     key_service_server::SERVICE_NAME,
     ledger_service_server::SERVICE_NAME,
     history_service_server::SERVICE_NAME,
+    person_service_server::SERVICE_NAME,
 ];
 
 /// Them, without the identity layer.
@@ -37,4 +39,5 @@ pub(crate) fn routes(intake: &Intake) -> Routes {
         .add_service(KeyServiceServer::new(Keys(intake.clone())))
         .add_service(LedgerServiceServer::new(LedgerRpc(intake.clone())))
         .add_service(HistoryServiceServer::new(HistoryRpc(intake.clone())))
+        .add_service(PersonServiceServer::new(Persons(intake.clone())))
 }

@@ -117,7 +117,7 @@ impl Requests {
     }
 }
 
-fn comment_to_wire(comment: Comment) -> types::Comment {
+pub(super) fn comment_to_wire(comment: Comment) -> types::Comment {
     types::Comment {
         id: comment.id.to_string(),
         text: comment.text,

@@ -226,6 +226,7 @@ macro_rules! implement_transaction {
                     .chain(self.outcome.earliest_written)
                     .min();
                 self.outcome.earliest_written = earliest;
+                self.write_redactions(changes).await?;
                 let head = self.write_changes(changes).await?;
                 self.outcome.head = Some(head);
                 Ok(head)
@@ -252,6 +253,28 @@ macro_rules! implement_transaction {
         }
 
         impl $transaction {
+            /// What was rewritten to erase a person; rarely anything, so one statement each.
+            async fn write_redactions(&mut self, changes: &Changes) -> Result<(), StoreError> {
+                for redaction in &changes.redactions {
+                    let done = sqlx::query(sql!("redact_event"))
+                        .bind(rows::signed(redaction.position))
+                        .bind(redaction.details.as_slice())
+                        .bind(redaction.salt.as_slice())
+                        .execute(&mut *self.inner)
+                        .await?;
+                    crate::store::loads::expect_rows("events", done.rows_affected(), 1)?;
+                }
+                for comment in &changes.changed_comments {
+                    let done = sqlx::query(sql!("change_comment"))
+                        .bind(comment.id.0)
+                        .bind(rows::comment_body(comment)?)
+                        .execute(&mut *self.inner)
+                        .await?;
+                    crate::store::loads::expect_rows("comments", done.rows_affected(), 1)?;
+                }
+                Ok(())
+            }
+
             /// Grants that are stepped alone; returns how many.
             async fn take_settled(
                 &mut self,

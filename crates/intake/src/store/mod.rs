@@ -17,6 +17,7 @@ mod history;
 mod keys;
 mod lists;
 mod loads;
+mod persons;
 mod postgres;
 mod reach;
 mod readers;
@@ -48,10 +49,12 @@ pub(crate) use self::{
     due::Ahead,
     history::{History, Sealed},
     keys::{KeyUse, Keys},
+    persons::Persons,
     reach::{Reach, Target},
     values::{
         ApiKey, Changes, Comment, Due, EventFilter, EventPage, Feed, FormerSecret, GrantFilter,
-        LiveGrants, Page, PageKey, Replay, ReplayKey, RequestFilter, StoredEvent, Versioned, Wake,
+        LiveGrants, Mention, Page, PageKey, Redaction, Replay, ReplayKey, RequestFilter,
+        StoredEvent, Versioned, Wake,
     },
     wakes::news,
 };
@@ -164,7 +167,7 @@ pub(crate) trait Transaction: Send {
 
 /// The ledger's store.
 #[async_trait]
-pub(crate) trait Store: History + Keys + 'static {
+pub(crate) trait Store: History + Keys + Persons + 'static {
     /// Opens a group transaction; on SQLite the only one at a time.
     async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError>;
 

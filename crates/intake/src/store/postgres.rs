@@ -44,14 +44,15 @@ use uuid::Uuid;
 
 use super::{
     Ahead, ApiKey, Changes, Comment, Due, EventFilter, EventPage, Feed, GrantFilter, LiveGrants,
-    Page, PageKey, Reach, Replay, ReplayKey, RequestFilter, Store, StoreError, StoredEvent,
-    Transaction, Versioned, Wake,
+    Mention, Page, PageKey, Reach, Replay, ReplayKey, RequestFilter, Store, StoreError,
+    StoredEvent, Transaction, Versioned, Wake,
     catalogue::implement_catalogue,
     due,
     history::{self, History, LogRow, Sealed, implement_history},
     keys::{KeyUse, Keys, implement_keys},
     lists,
     loads::{Outcome, implement_transaction},
+    persons::{Persons, implement_persons},
     reach::{self, Stretch},
     readers::{RESTED, Readers},
     reads::{implement_store, sql},
@@ -312,5 +313,6 @@ implement_store!(
 );
 implement_history!(PostgresStore, Postgres);
 implement_keys!(PostgresStore);
+implement_persons!(PostgresStore, "postgres");
 implement_catalogue!(PostgresTransaction);
 implement_transaction!(PostgresTransaction, "postgres");

@@ -41,14 +41,15 @@ use uuid::Uuid;
 
 use super::{
     Ahead, ApiKey, Changes, Comment, Due, EventFilter, EventPage, Feed, GrantFilter, LiveGrants,
-    Page, PageKey, Reach, Replay, ReplayKey, RequestFilter, Store, StoreError, StoredEvent,
-    Transaction, Versioned, Wake,
+    Mention, Page, PageKey, Reach, Replay, ReplayKey, RequestFilter, Store, StoreError,
+    StoredEvent, Transaction, Versioned, Wake,
     catalogue::implement_catalogue,
     due,
     history::{self, History, LogRow, Sealed, implement_history},
     keys::{KeyUse, Keys, implement_keys},
     lists,
     loads::{Outcome, implement_transaction},
+    persons::{Persons, implement_persons},
     reach::{self, Stretch},
     readers::Readers,
     reads::{implement_store, sql},
@@ -248,5 +249,6 @@ fn bind_stretches<O>(query: Rows<O>, stretches: &[Stretch]) -> Rows<O> {
 implement_store!(SqliteStore, Sqlite, "BEGIN");
 implement_history!(SqliteStore, Sqlite);
 implement_keys!(SqliteStore);
+implement_persons!(SqliteStore, "sqlite");
 implement_catalogue!(SqliteTransaction);
 implement_transaction!(SqliteTransaction, "sqlite");

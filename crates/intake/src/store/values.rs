@@ -291,6 +291,26 @@ pub(crate) struct Due {
     pub more: bool,
 }
 
+/// New private details of an event that is in the log. Its envelope, which is what history is made of, stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Redaction {
+    /// Which event.
+    pub position: u64,
+    /// Its details from now on.
+    pub details: Vec<u8>,
+    /// The salt of the commitment to them.
+    pub salt: [u8; 16],
+}
+
+/// Where a person may be mentioned: as who acted, or as whom to ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mention {
+    /// Found in stored JSON as these bytes.
+    pub json: Vec<u8>,
+    /// Found in the lower-case text of requests; empty: not looked for there.
+    pub text: String,
+}
+
 /// What a group of commands changed: written and committed at once.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Changes {
@@ -304,6 +324,10 @@ pub(crate) struct Changes {
     pub changed_grants: Vec<Grant>,
     /// Comments.
     pub comments: Vec<Comment>,
+    /// Comments whose text or author was rewritten.
+    pub changed_comments: Vec<Comment>,
+    /// Events whose private details were rewritten.
+    pub redactions: Vec<Redaction>,
     /// Institutions, stored whole.
     pub institutions: Vec<Versioned<Institution>>,
     /// Products, stored whole.
@@ -326,6 +350,8 @@ impl Changes {
         self.events.is_empty()
             && self.replays.is_empty()
             && self.comments.is_empty()
+            && self.changed_comments.is_empty()
+            && self.redactions.is_empty()
             && self.new_requests.is_empty()
             && self.changed_requests.is_empty()
             && self.new_grants.is_empty()

@@ -23,7 +23,7 @@ use proto::{
     intake::v1::{
         catalogue_service_client::CatalogueServiceClient, grant_service_client::GrantServiceClient,
         history_service_client::HistoryServiceClient, key_service_client::KeyServiceClient,
-        request_service_client::RequestServiceClient,
+        person_service_client::PersonServiceClient, request_service_client::RequestServiceClient,
     },
     notification::v1::notification_service_client::NotificationServiceClient,
     validation::v1::validation_service_client::ValidationServiceClient,
@@ -171,6 +171,11 @@ impl Session {
     /// Heads, proofs, and what was open.
     pub fn history(&self) -> HistoryServiceClient<Line> {
         HistoryServiceClient::new(self.line())
+    }
+
+    /// Personal data.
+    pub fn persons(&self) -> PersonServiceClient<Line> {
+        PersonServiceClient::new(self.line())
     }
 
     /// Events, subscriptions, webhooks.

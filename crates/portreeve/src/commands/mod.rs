@@ -17,6 +17,7 @@ pub mod import_open;
 pub mod import_report;
 pub mod import_rows;
 pub mod key;
+pub mod person;
 pub mod request;
 pub mod subscription;
 pub mod wait;

@@ -1,0 +1,1 @@
+update comments set body = $2 where id = $1

@@ -1,0 +1,1 @@
+update events set details = $2, salt = $3 where position = $1

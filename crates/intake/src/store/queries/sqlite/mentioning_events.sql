@@ -1,0 +1,3 @@
+select position, id, type, subject, sequence, institution, product, team, grant_id, emergency, at_us, details, salt, envelope
+from events where position > $1 and position <= $2 and instr(details, $3) > 0
+order by position limit $4
