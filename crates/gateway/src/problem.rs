@@ -297,6 +297,7 @@ pub(crate) fn status_of_reason(reason: &str) -> Option<StatusCode> {
         | "LAST_ADMINISTRATOR_KEY"
         | "KEY_OVER"
         | "KEY_ROTATING"
+        | "PERSON_ACTIVE"
         | "SUBSCRIPTION_EXISTS"
         | "SECRET_ALREADY_SHOWN"
         | "ALREADY_EXISTS" => StatusCode::CONFLICT,

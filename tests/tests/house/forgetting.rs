@@ -126,11 +126,8 @@ async fn an_erased_person_is_nowhere_and_history_still_verifies(store: Store) {
     erase(admin, &json!({"email": EMAIL}), false).await;
 
     // The request is what it was, but for who asked.
-    let now = people.ann.get(&format!(
-        "/v1/institutions/north/accessRequests/{}",
-        id(&request)
-    ));
-    let now = now.await.ok();
+    let path = format!("/v1/institutions/north/accessRequests/{}", id(&request));
+    let now = people.ann.get(&path).await.ok();
     assert_eq!(now["requester"]["id"], answer["pseudonym"]);
     assert_eq!(now["requester"]["displayName"], "erased person");
     assert_eq!(
@@ -143,11 +140,8 @@ async fn an_erased_person_is_nowhere_and_history_still_verifies(store: Store) {
         contact.as_object().is_none_or(serde_json::Map::is_empty),
         "{contact}"
     );
-    let comments = people.ann.get(&format!(
-        "/v1/institutions/north/accessRequests/{}/comments",
-        id(&request)
-    ));
-    assert_eq!(comments.await.ok()["comments"][0]["text"], "[erased]");
+    let comments = people.ann.get(&format!("{path}/comments")).await.ok();
+    assert_eq!(comments["comments"][0]["text"], "[erased]");
     for person in [json!({"principal": ria}), json!({"email": EMAIL})] {
         let records = kept(admin, &person).await;
         assert!(records.is_empty(), "{records:#?}");
@@ -192,7 +186,8 @@ async fn an_erased_person_is_nowhere_and_history_still_verifies(store: Store) {
 }
 
 async fn checked(place: &Place, heads: Vec<Head>) -> check::Report {
-    let check = check::ledger(&place.ledger(), Clock::system(), heads, |_, _| {});
+    let ledger = place.ledger();
+    let check = check::ledger(&ledger, Clock::system(), heads, |_, _| {});
     check.await.unwrap()
 }
 

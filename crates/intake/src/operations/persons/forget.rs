@@ -155,6 +155,10 @@ impl Forgetting {
         if self.is_actor(&key.created_by) {
             next.created_by = self.nobody();
         }
+        next.owner = key
+            .owner
+            .as_ref()
+            .map(|owner| self.without_name(owner).unwrap_or_else(|| owner.clone()));
         if self.person.key() == Some(key.id) {
             ERASED_NAME.clone_into(&mut next.display_name);
         }
@@ -198,7 +202,7 @@ impl Forgetting {
                 .iter_mut()
                 .fold(false, |changed, item| self.walk(item) | changed),
             Value::Object(members) => self.object(members),
-            Value::String(text) => match self.without_address(text) {
+            Value::String(text) => match self.without_name(text) {
                 Some(rest) => {
                     *text = rest;
                     true
@@ -218,12 +222,6 @@ impl Forgetting {
                 let named = members.contains_key("display_name");
                 if named && text(members, "id").as_ref() == Some(person) {
                     members.insert("display_name".into(), ERASED_NAME.into());
-                    for value in members.values_mut() {
-                        if value.as_str() == Some(person) {
-                            *value = self.pseudonym.clone().into();
-                        }
-                    }
-                    return true;
                 }
                 let theirs = members.values().any(|value| {
                     let id = value.get("id").and_then(Value::as_str);
@@ -249,6 +247,14 @@ impl Forgetting {
         members
             .values_mut()
             .fold(false, |changed, member| self.walk(member) | changed)
+    }
+
+    /// `text` without the person: an id stands alone (who acted, who owns a key), a mail address in words too.
+    fn without_name(&self, text: &str) -> Option<String> {
+        match &self.person {
+            Person::Principal(id) => (text == id).then(|| self.pseudonym.clone()),
+            Person::Email(_) => self.without_address(text),
+        }
     }
 
     /// `text` without the person's mail address; `None`: it is not in it.
@@ -313,6 +319,8 @@ mod tests {
         assert_eq!(kept["details"]["note"], "by me");
         let bare = without(ria, true, value.clone()).unwrap();
         assert_eq!(bare["details"]["note"], "[erased]");
+        assert_eq!(kept["list"][0]["by"]["owner"], "person:1");
+        assert_eq!(kept["list"][0]["by"]["display_name"], "Ann");
         let ann = Person::principal("key:ann").unwrap();
         let other = without(ann, true, value.clone()).unwrap();
         assert_eq!(other["details"]["note"], "by me");
