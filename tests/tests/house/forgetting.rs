@@ -148,7 +148,7 @@ async fn an_erased_person_is_nowhere_and_history_still_verifies(store: Store) {
     }
     // The past still tells what was open.
     let trace = auditor
-        .get(&format!("/v1/history:traceAccess?institution=north"))
+        .get("/v1/history:traceAccess?institution=north")
         .await
         .ok();
     let trace = &trace["traces"][0];

@@ -405,7 +405,6 @@ fn committed(redaction: &Redaction) -> Redacted {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "constants")]
     use super::*;
 
     #[test]
