@@ -34,6 +34,19 @@ pub static SETTINGS: &[Setting] = &[
         "Address and port that HTTP and gRPC are served on.",
     ),
     setting(
+        "gateway.tls-certificate",
+        None,
+        Kind::Path,
+        "The certificate (PEM, with its chain) for the outside; with it and gateway.tls-key only HTTPS is spoken. Not \
+         given: in clear, for a proxy in front. Changed files are taken over without a restart.",
+    ),
+    setting(
+        "gateway.tls-key",
+        None,
+        Kind::Path,
+        "The private key (PEM) of gateway.tls-certificate.",
+    ),
+    setting(
         "gateway.max-body-bytes",
         Some("1048576"),
         Kind::Integer,

@@ -10,7 +10,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
-    audit as audit_local, backup, client,
+    audit as audit_local, backup, certs, client,
     commands::{
         Context, address,
         audit::{self, AuditCommand},
@@ -126,6 +126,12 @@ A first start makes an administrator key and shows it once.")]
         after_help = "Example:\n  portreeve restore --from /backups/2026-11-21 --data-dir ./restored"
     )]
     Restore(backup::RestoreArgs),
+    /// Make a CA and certificates for services that run alone, to try or for a small house.
+    #[command(after_help = "Examples:
+  portreeve certs --out ./certs
+  portreeve certs --out ./certs --renew                    new certificates; the CA stays
+  portreeve certs --out ./certs --host ledger.example.org  one more name for the edge")]
+    Certs(certs::CertsArgs),
     /// Requests for access.
     #[command(subcommand, after_help = "Example:\n  portreeve request list")]
     Request(Box<RequestCommand>),
@@ -263,6 +269,7 @@ fn run(cli: Cli, matches: &clap::ArgMatches) -> Result<(), Trouble> {
         Command::Audit(AuditCommand::Export) => {
             runtime::build(false)?.block_on(audit_local::export(&config()?))
         }
+        Command::Certs(args) => certs::run(&args, cli.global.output),
         Command::Openapi => out::raw(&documents::openapi()?),
         Command::Asyncapi => out::raw(&documents::asyncapi()?),
         Command::Completion { shell } => completion(shell),
@@ -301,6 +308,7 @@ async fn as_client(global: &Global, command: Command) -> Result<(), Trouble> {
         | Command::Migrate
         | Command::Backup(_)
         | Command::Restore(_)
+        | Command::Certs(_)
         | Command::Openapi
         | Command::Asyncapi
         | Command::Completion { .. }

@@ -2,7 +2,7 @@
 //!
 //! Role: [`cli`] is the door. [`server`] runs all services in one process or one of them alone; [`commands`] speak to a
 //! gateway over gRPC; [`backup`] copies stores and brings them back; [`audit`] checks a
-//! ledger without any service; [`demo`] shows the whole road.
+//! ledger without any service; [`certs`] makes certificates to begin with; [`demo`] shows the whole road.
 //! Owner: the operator of a house, and everybody who asks it for access.
 //! Invariants: data goes to standard output, messages to standard error ([`out`]); every end has a documented exit code
 //! ([`trouble`]); the executable only puts parts together, what they do is theirs.
@@ -11,6 +11,7 @@
 
 pub mod audit;
 pub mod backup;
+pub mod certs;
 pub mod cli;
 pub mod client;
 pub mod commands;

@@ -97,25 +97,57 @@ static OWN: &[Setting] = &[
         "peers.intake",
         Some("http://127.0.0.1:7101"),
         Kind::Url,
-        "Where intake is, for services that run alone.",
+        "Where intake is, for services that run alone; https:// where tls.certificate is set.",
     ),
     setting(
         "peers.validation",
         Some("http://127.0.0.1:7102"),
         Kind::Url,
-        "Where validation is, for services that run alone.",
+        "Where validation is, for services that run alone; https:// where tls.certificate is set.",
     ),
     setting(
         "peers.expiry-scheduler",
         Some("http://127.0.0.1:7103"),
         Kind::Url,
-        "Where expiry-scheduler is, for services that run alone.",
+        "Where expiry-scheduler is, for services that run alone; https:// where tls.certificate is set.",
     ),
     setting(
         "peers.notification",
         Some("http://127.0.0.1:7104"),
         Kind::Url,
-        "Where notification is, for services that run alone.",
+        "Where notification is, for services that run alone; https:// where tls.certificate is set.",
+    ),
+    setting(
+        "tls.certificate",
+        None,
+        Kind::Path,
+        "The certificate (PEM, with its chain) of a service that runs alone, in the name <service>.portreeve.internal. \
+         With it, tls.key and tls.ca, services speak mutual TLS. Changed files are taken over without a restart.",
+    ),
+    setting(
+        "tls.key",
+        None,
+        Kind::Path,
+        "The private key (PEM) of tls.certificate.",
+    ),
+    setting(
+        "tls.ca",
+        None,
+        Kind::Path,
+        "The certificates (PEM) of the CAs that sign the services' certificates; two of them while one replaces the other.",
+    ),
+    setting(
+        "tls.plaintext",
+        Some("false"),
+        Kind::Bool,
+        "Whether services that run alone may speak in clear beyond this machine, without certificates. Choose it only \
+         for a network that you trust whole, or that is encrypted beneath.",
+    ),
+    setting(
+        "tls.look-every",
+        Some("10s"),
+        Kind::Duration,
+        "How often the files of tls.* and gateway.tls-* are looked at for changes.",
     ),
     setting(
         "drain.delay",

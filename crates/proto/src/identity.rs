@@ -1,6 +1,8 @@
 //! Who acts, as bytes inside the signed token that travels with every internal call.
 //!
 //! Role: one codec for the principal; signing and verifying are the kit's, deciding is the domain's.
+//! Invariants: of a token that another service than the gateway signed, nobody but that service comes out, so that a
+//! stolen process cannot pose as a person.
 //! Failure story: bytes that are not a principal (a foreign role, a malformed scope) decode to `None`, and the call is
 //! refused as unauthenticated.
 
@@ -17,9 +19,15 @@ pub fn encode_principal(principal: &Principal) -> Vec<u8> {
     principal_to_wire(principal).encode_to_vec()
 }
 
-/// The principal of a token's payload; `None` when the bytes are not one.
-pub fn decode_principal(payload: &[u8]) -> Option<Principal> {
-    principal_from_wire(wire::Principal::decode(payload).ok()?)
+/// The one service that speaks for others than itself: it has seen their keys.
+pub const SPOKESMAN: &str = "gateway";
+
+/// The principal of a token's payload, which the service `issuer` signed; `None` when the bytes are not one, or name
+/// somebody for whom that service may not speak. Every service speaks for itself, the gateway for everybody.
+pub fn decode_principal(issuer: &str, payload: &[u8]) -> Option<Principal> {
+    let principal = principal_from_wire(wire::Principal::decode(payload).ok()?)?;
+    let may_speak = issuer == SPOKESMAN || principal == Principal::service(issuer);
+    may_speak.then_some(principal)
 }
 
 /// The principal as a message.

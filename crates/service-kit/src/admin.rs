@@ -143,6 +143,7 @@ pub async fn serve(
     };
     serve_http(
         listener,
+        None,
         router(readiness, shutdown.clone()),
         shutdown,
         limits,

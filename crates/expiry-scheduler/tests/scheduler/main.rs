@@ -66,7 +66,7 @@ impl Fixture {
         let (clock, control) = Clock::manual("2026-10-05T09:00:00Z".parse::<Timestamp>().unwrap());
         let key = TokenKey::generate();
         let verifier = TokenVerifier::new(key.clone(), clock.clone());
-        let signer = TokenSigner::new(key, "test", clock.clone());
+        let signer = TokenSigner::new(key, "gateway", clock.clone());
         let (stop, stopping) = shutdown(Clock::system(), DrainSettings::quick());
         let ledger = Ledger::new(clock.clone());
         prepare(&ledger);

@@ -121,6 +121,7 @@ async fn the_port_speaks_http_1_and_grpc_and_knows_its_peer() {
     let address = listener.local_addr().unwrap();
     let serving = tokio::spawn(service_kit::serve::serve_http(
         listener,
+        None,
         house.router.clone(),
         house.trigger.shutdown(),
         service_kit::serve::HttpLimits::default(),

@@ -166,7 +166,7 @@ impl Fake {
 #[derive(Debug, Clone)]
 struct Caller(String);
 
-fn caller(payload: &[u8]) -> Option<Caller> {
+fn caller(_issuer: &str, payload: &[u8]) -> Option<Caller> {
     Principal::decode(payload)
         .ok()
         .map(|found| Caller(found.id))

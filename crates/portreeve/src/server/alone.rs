@@ -2,12 +2,12 @@
 //!
 //! Role: the same services as in [`super::house`], on TCP, with their peers at the addresses of `peers.*`.
 //! Invariants: all processes of a house share `internal-key`; without it nothing is started, because services that
-//! cannot prove who they are would be refused one by one at run time.
+//! cannot prove who they are would be refused one by one at run time. How connections are kept from others is
+//! [`super::transport`]'s.
 //! Failure story: a peer that is away makes calls `UNAVAILABLE` until it is back; services may start in any order.
 
 use service_kit::{
     admin::{self, Readiness},
-    channel::{ClientChannel, Target, connect},
     clock::Clock,
     config::Config,
     identity::{TokenKey, TokenSigner, TokenVerifier},
@@ -15,14 +15,18 @@ use service_kit::{
     serve::{GrpcLimits, ListenOn, Server, serve_http},
     shutdown::{shutdown, signals},
 };
-use tokio::net::TcpListener;
 
-use super::{Role, Stores, bind, drain, parts::Running, welcome};
+use super::{
+    Role, Stores, bind, drain,
+    parts::Running,
+    transport::{self, Transport},
+    welcome,
+};
 use crate::trouble::Trouble;
 
 /// What every service that runs alone gets.
 struct Alone<'a> {
-    config: &'a Config,
+    transport: Transport<'a>,
     clock: Clock,
     key: TokenKey,
     readiness: Readiness,
@@ -35,14 +39,6 @@ impl Alone<'_> {
 
     fn signer(&self, role: Role) -> TokenSigner {
         TokenSigner::new(self.key.clone(), role.name(), self.clock.clone())
-    }
-
-    fn peer(&self, setting: &'static str) -> Result<ClientChannel, Trouble> {
-        let text = self.config.text(setting);
-        let uri = text.parse().map_err(|error| {
-            Trouble::Usage(format!("{setting}: '{text}' is no address: {error}"))
-        })?;
-        Ok(connect(Target::Tcp(uri), None))
     }
 }
 
@@ -61,7 +57,7 @@ pub(super) async fn run(role: Role, config: &Config, clock: Clock) -> Result<(),
     let key = TokenKey::from_base64(key)
         .map_err(|error| Trouble::Usage(format!("internal-key: {error}")))?;
     let alone = Alone {
-        config,
+        transport: Transport::of(config, role)?,
         clock,
         key,
         readiness: Readiness::new(),
@@ -82,6 +78,8 @@ pub(super) async fn run(role: Role, config: &Config, clock: Clock) -> Result<(),
         "admin",
         admin::serve(admin_listener, alone.readiness.clone(), stop.clone()),
     );
+    alone.transport.follow(&mut running, &stop);
+    let transport = &alone.transport;
 
     // Held until the end.
     let mut stores = None;
@@ -99,6 +97,7 @@ pub(super) async fn run(role: Role, config: &Config, clock: Clock) -> Result<(),
             )
             .await
             .map_err(|error| failed(&error))?;
+            let listener = transport.listen_on(listener, bound)?;
             serve(&mut running, parts, listener, &stop);
         }
         Role::Intake => {
@@ -109,7 +108,7 @@ pub(super) async fn run(role: Role, config: &Config, clock: Clock) -> Result<(),
                 signer: alone.signer(role),
                 readiness: alone.readiness.clone(),
                 store: opened.intake.clone(),
-                validation: alone.peer("peers.validation")?,
+                validation: alone.transport.peer(Role::Validation)?,
             };
             stores = Some(opened);
             let settings = intake::Settings::from_config(config)
@@ -117,6 +116,7 @@ pub(super) async fn run(role: Role, config: &Config, clock: Clock) -> Result<(),
             let (parts, ledger) = intake::start(settings, deps, stop.clone())
                 .await
                 .map_err(|error| failed(&error))?;
+            let listener = transport.listen_on(listener, bound)?;
             serve(&mut running, parts, listener, &stop);
             let first = ledger
                 .ensure_administrator()
@@ -133,7 +133,7 @@ pub(super) async fn run(role: Role, config: &Config, clock: Clock) -> Result<(),
                 verifier: alone.verifier(),
                 signer: alone.signer(role),
                 readiness: alone.readiness.clone(),
-                intake: alone.peer("peers.intake")?,
+                intake: alone.transport.peer(Role::Intake)?,
             };
             let parts = expiry_scheduler::start(
                 expiry_scheduler::Settings::from_config(config),
@@ -142,6 +142,7 @@ pub(super) async fn run(role: Role, config: &Config, clock: Clock) -> Result<(),
             )
             .await
             .map_err(|error| failed(&error))?;
+            let listener = transport.listen_on(listener, bound)?;
             serve(&mut running, parts, listener, &stop);
         }
         Role::Notification => {
@@ -152,7 +153,7 @@ pub(super) async fn run(role: Role, config: &Config, clock: Clock) -> Result<(),
                 signer: alone.signer(role),
                 readiness: alone.readiness.clone(),
                 store: opened.notification.clone(),
-                intake: alone.peer("peers.intake")?,
+                intake: alone.transport.peer(Role::Intake)?,
             };
             stores = Some(opened);
             let settings = notification::Settings::from_config(config)
@@ -160,6 +161,7 @@ pub(super) async fn run(role: Role, config: &Config, clock: Clock) -> Result<(),
             let parts = notification::start(settings, deps, stop.clone())
                 .await
                 .map_err(|error| failed(&error))?;
+            let listener = transport.listen_on(listener, bound)?;
             serve(&mut running, parts, listener, &stop);
         }
         Role::Gateway => {
@@ -167,18 +169,22 @@ pub(super) async fn run(role: Role, config: &Config, clock: Clock) -> Result<(),
                 clock: alone.clock.clone(),
                 signer: alone.signer(role),
                 readiness: alone.readiness.clone(),
-                intake: alone.peer("peers.intake")?,
-                validation: alone.peer("peers.validation")?,
-                notification: alone.peer("peers.notification")?,
-                expiry_scheduler: alone.peer("peers.expiry-scheduler")?,
+                intake: alone.transport.peer(Role::Intake)?,
+                validation: alone.transport.peer(Role::Validation)?,
+                notification: alone.transport.peer(Role::Notification)?,
+                expiry_scheduler: alone.transport.peer(Role::ExpiryScheduler)?,
                 asyncapi: notification::asyncapi::document,
             };
             let edge = gateway::start(gateway::Settings::from_config(config), deps, stop.clone())
                 .await
                 .map_err(|error| Trouble::Usage(error.to_string()))?;
+            let tls = transport::edge(config)?;
+            if let Some(tls) = &tls {
+                transport::follow(tls.clone(), config, &mut running, &stop);
+            }
             running.serve(
                 "gateway",
-                serve_http(listener, edge.router, stop.clone(), edge.limits),
+                serve_http(listener, tls, edge.router, stop.clone(), edge.limits),
             );
             running.watch(edge.tasks);
         }
@@ -202,7 +208,7 @@ const fn default_address(role: Role) -> &'static str {
 fn serve(
     running: &mut Running,
     parts: Parts,
-    listener: TcpListener,
+    listener: ListenOn,
     stop: &service_kit::shutdown::Shutdown,
 ) {
     let server = Server {
@@ -210,7 +216,7 @@ fn serve(
         routes: parts.routes,
         services: parts.services,
         descriptors: proto::FILE_DESCRIPTOR_SET,
-        listener: ListenOn::Tcp(listener),
+        listener,
         limits: GrpcLimits::default(),
     };
     running.serve(parts.name, server.run(stop.clone()));

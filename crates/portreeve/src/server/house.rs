@@ -20,7 +20,7 @@ use service_kit::{
 };
 use std::time::Duration;
 
-use super::{Stores, bind, drain, parts::Running, welcome};
+use super::{Stores, bind, drain, parts::Running, transport, welcome};
 use crate::trouble::Trouble;
 
 /// How long the services may still work after the edge has ended.
@@ -197,10 +197,15 @@ impl House {
         .await
         .map_err(|error| Trouble::Usage(error.to_string()))?;
         let mut outer = Running::new();
+        let tls = transport::edge(config)?;
+        if let Some(tls) = &tls {
+            transport::follow(tls.clone(), config, &mut outer, &edge_stop.1);
+        }
         outer.serve(
             "gateway",
             serve_http(
                 gateway_listener,
+                tls,
                 edge.router,
                 edge_stop.1.clone(),
                 edge.limits,

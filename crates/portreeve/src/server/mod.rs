@@ -1,8 +1,8 @@
 //! The processes that serve: all services in one, or one of them alone.
 //!
 //! Role: turns settings into listeners, stores, identities and channels, and hands them to the services. [`house`] is
-//! the whole in one process, [`alone`] one service, [`data_dir`] who may use a data directory, [`welcome`] the first
-//! start's key.
+//! the whole in one process, [`alone`] one service, [`data_dir`] who may use a data directory, [`transport`] what
+//! connections are kept with, [`welcome`] the first start's key.
 //! Invariants: an address is bound before anything else is started, and announced only when it answers; the edge stops
 //! before what it needs does; a background task that ends early stops the process.
 //! Failure story: what cannot start says why and ends with 1 (or 2 for a setting); a process that lost a part ends
@@ -12,6 +12,7 @@ mod alone;
 mod data_dir;
 mod house;
 mod parts;
+mod transport;
 mod welcome;
 
 pub use data_dir::DataDir;
@@ -47,6 +48,15 @@ pub enum Role {
 }
 
 impl Role {
+    /// Every service.
+    pub const ALL: [Self; 5] = [
+        Self::Intake,
+        Self::Validation,
+        Self::ExpiryScheduler,
+        Self::Notification,
+        Self::Gateway,
+    ];
+
     /// Its name in logs and traces.
     pub const fn name(self) -> &'static str {
         match self {
@@ -55,6 +65,27 @@ impl Role {
             Self::ExpiryScheduler => "expiry-scheduler",
             Self::Notification => "notification",
             Self::Gateway => "gateway",
+        }
+    }
+
+    /// Who has something to ask of it.
+    const fn callers(self) -> &'static [&'static str] {
+        match self {
+            Self::Intake => &["gateway", "expiry-scheduler", "notification"],
+            Self::Validation => &["gateway", "intake"],
+            Self::ExpiryScheduler | Self::Notification => &["gateway"],
+            Self::Gateway => &[],
+        }
+    }
+
+    /// The setting that says where it is.
+    const fn address_setting(self) -> &'static str {
+        match self {
+            Self::Intake => "peers.intake",
+            Self::Validation => "peers.validation",
+            Self::ExpiryScheduler => "peers.expiry-scheduler",
+            Self::Notification => "peers.notification",
+            Self::Gateway => "gateway.listen",
         }
     }
 }

@@ -41,14 +41,19 @@ pub(super) fn first_key(gateway: SocketAddr, key: &str, config: &Config) {
             Err(trouble) => out::note(format!("{trouble}; the key is shown here instead")),
         }
     }
-    out::note(boxed(gateway, key, out::stderr_is_terminal()));
+    let scheme = match config.is_set("gateway.tls-certificate") {
+        true => "https",
+        false => "http",
+    };
+    out::note(boxed(scheme, gateway, key, out::stderr_is_terminal()));
 }
 
-fn boxed(gateway: SocketAddr, key: &str, terminal: bool) -> String {
-    let server = if gateway.port() == 8080 && gateway.ip().is_loopback() {
+fn boxed(scheme: &str, gateway: SocketAddr, key: &str, terminal: bool) -> String {
+    let usual = scheme == "http" && gateway.port() == 8080 && gateway.ip().is_loopback();
+    let server = if usual {
         String::new()
     } else {
-        format!("export PORTREEVE_SERVER=http://{gateway}")
+        format!("export PORTREEVE_SERVER={scheme}://{gateway}")
     };
     let lines = [
         "The first administrator key. It is shown now and never again:",
@@ -99,7 +104,12 @@ mod tests {
 
     #[test]
     fn the_box_is_straight_and_names_the_server_only_when_it_is_elsewhere() {
-        let usual = boxed("127.0.0.1:8080".parse().unwrap(), "prk_secret", false);
+        let usual = boxed(
+            "http",
+            "127.0.0.1:8080".parse().unwrap(),
+            "prk_secret",
+            false,
+        );
         assert!(!usual.contains("PORTREEVE_SERVER"));
         let widths: std::collections::BTreeSet<usize> = usual
             .trim()
@@ -107,7 +117,12 @@ mod tests {
             .map(|line| line.chars().count())
             .collect();
         assert_eq!(widths.len(), 1, "{usual}");
-        let elsewhere = boxed("127.0.0.1:9999".parse().unwrap(), "prk_secret", false);
-        assert!(elsewhere.contains("PORTREEVE_SERVER=http://127.0.0.1:9999"));
+        let elsewhere = boxed(
+            "https",
+            "127.0.0.1:9999".parse().unwrap(),
+            "prk_secret",
+            false,
+        );
+        assert!(elsewhere.contains("PORTREEVE_SERVER=https://127.0.0.1:9999"));
     }
 }

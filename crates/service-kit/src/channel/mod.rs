@@ -7,12 +7,14 @@
 //! Invariants: connecting is lazy and repeated, so services may start in any order; generated clients and
 //! servers, codecs, identities, deadlines and statuses are the same in memory and over TCP. Windows are wide
 //! (1 MiB a stream, 4 MiB a connection) for long event feeds.
+//! With TLS the peer is known by the name in its certificate; where it was found says nothing.
 //! Failure: a service that is away shows as `UNAVAILABLE` on the call; the next call dials again.
 //!
 //! Long streams and short calls should not share one channel when there are many streams: HTTP/2 limits
 //! the streams of a connection. Call [`connect`] twice.
 
 mod local;
+mod secure;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -26,9 +28,11 @@ use tonic::transport::{Channel, Endpoint};
 use tower::Service;
 
 pub use local::{LocalConnector, LocalListener, local};
+use secure::{SecureConnector, in_clear};
 
 use crate::identity::TokenInjector;
 use crate::telemetry;
+use crate::tls::ClientTls;
 
 const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
@@ -41,8 +45,10 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 pub enum Target {
     /// In this process.
     InMemory(LocalConnector),
-    /// At an address such as `http://intake:7001`. TLS comes in a later issue.
+    /// At an address such as `http://127.0.0.1:7101`, in clear.
     Tcp(Uri),
+    /// At the host and port of a URI, both sides showing certificates.
+    Tls(Uri, ClientTls),
 }
 
 /// A connection to one service: what generated clients are built on. Cheap to clone; clones share the
@@ -67,6 +73,11 @@ pub fn connect(target: Target, identity: Option<TokenInjector>) -> ClientChannel
     let way = match target {
         Target::InMemory(connector) => Way::InMemory(connector),
         Target::Tcp(uri) => Way::Remote(endpoint(Endpoint::from(uri)).connect_lazy()),
+        Target::Tls(uri, tls) => {
+            let connector = SecureConnector { tls };
+            let endpoint = endpoint(Endpoint::from(in_clear(uri)));
+            Way::Remote(endpoint.connect_with_connector_lazy(connector))
+        }
     };
     ClientChannel { way, identity }
 }

@@ -4,7 +4,9 @@
 //! the payload to the principal type `P` of the caller's choice and puts `P` and [`Verified`] into the
 //! request's extensions.
 //! Invariants: health and reflection are exempt, everything else is not; what was in the extensions
-//! before never counts. Failure: `UNAUTHENTICATED` as a proper gRPC answer, with the reason in words.
+//! before never counts, except the [`Caller`] that the listener put there: where a connection has a certificate, the
+//! token must be issued by the service that it names. `decode` is told the issuer, so that a service can speak for
+//! itself alone. Failure: `UNAUTHENTICATED` as a proper gRPC answer, with the reason in words.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -17,12 +19,16 @@ use tonic::service::Routes;
 use tower::{Layer, Service};
 
 use super::{TOKEN_METADATA, TokenVerifier};
+use crate::tls::Caller;
+
+/// Reads the principal that an issuer (a service's name) signed; `None` refuses it.
+pub type Decode<P> = fn(issuer: &str, payload: &[u8]) -> Option<P>;
 
 /// Puts the verified principal `P` into request extensions. See the module.
 #[derive(Debug)]
 pub struct IdentityLayer<P> {
     verifier: TokenVerifier,
-    decode: fn(&[u8]) -> Option<P>,
+    decode: Decode<P>,
 }
 
 impl<P> Clone for IdentityLayer<P> {
@@ -36,7 +42,7 @@ impl<P> Clone for IdentityLayer<P> {
 
 impl<P: Clone + Send + Sync + 'static> IdentityLayer<P> {
     /// A layer that believes `verifier`; `decode` reads the payload, `None` refuses it.
-    pub fn new(verifier: TokenVerifier, decode: fn(&[u8]) -> Option<P>) -> Self {
+    pub fn new(verifier: TokenVerifier, decode: Decode<P>) -> Self {
         Self { verifier, decode }
     }
 
@@ -58,8 +64,22 @@ impl<P: Clone + Send + Sync + 'static> IdentityLayer<P> {
             .map_err(|_| super::TokenError::Malformed)
             .and_then(|token| self.verifier.verify(token))
             .map_err(|error| Status::unauthenticated(error.to_string()))?;
-        let principal = (self.decode)(&verified.payload)
-            .ok_or_else(|| Status::unauthenticated("the token names no principal known here"))?;
+        let caller = request.extensions().get::<Caller>();
+        if let Some(caller) = caller.and_then(|caller| caller.0)
+            && caller != &*verified.issuer
+        {
+            tracing::warn!(
+                certificate = caller,
+                token = &*verified.issuer,
+                "a token of another service came over a connection; it was refused"
+            );
+            return Err(Status::unauthenticated(
+                "the token is not of the service that the certificate names",
+            ));
+        }
+        let principal = (self.decode)(&verified.issuer, &verified.payload).ok_or_else(|| {
+            Status::unauthenticated("the token names no principal for whom its issuer may speak")
+        })?;
         request.extensions_mut().insert(principal);
         request.extensions_mut().insert(verified);
         Ok(())

@@ -7,16 +7,17 @@
 //! its expiry and five seconds more, for clocks that differ; neither token nor key is ever logged.
 //! Failure: no token, or one that is wrong or expired, is answered `UNAUTHENTICATED` and goes no further.
 //!
-//! The seam is narrow on purpose. Today all services share one HMAC key, so any of them could mint for
-//! any other; a later issue gives each service a key of its own. Only `token.rs` knows how a token is
-//! made, and callers see [`TokenSigner::sign`] and [`TokenVerifier::verify`] alone.
+//! All services share one HMAC key. What keeps one of them from minting for another is the certificate of the
+//! connection: a token counts only when its issuer is the service that the certificate names, and the gateway alone
+//! speaks for others than itself. Only `token.rs` knows how a token is made, and callers see [`TokenSigner::sign`] and
+//! [`TokenVerifier::verify`] alone.
 
 mod client;
 mod layer;
 mod token;
 
 pub use client::{TokenInjector, attach};
-pub use layer::{IdentityLayer, IdentityService};
+pub use layer::{Decode, IdentityLayer, IdentityService};
 pub use token::{
     CLOCK_LEEWAY, InvalidKey, MAX_TOKEN_BYTES, TokenError, TokenKey, TokenSigner, TokenVerifier,
     Verified,

@@ -13,6 +13,8 @@ mod connection;
 mod http;
 mod local;
 mod observe;
+mod patience;
+mod shares;
 
 use std::time::Duration;
 
@@ -25,13 +27,15 @@ use tonic::transport::server::Connected;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-pub use self::http::{HttpLimits, serve_http};
+pub use self::http::{HttpLimits, SharedAddresses, serve_http};
+pub use self::shares::{Share, Shares, client_network};
 
 use self::connection::accepted;
 use self::observe::ObserveLayer;
 use crate::channel::LocalListener;
 use crate::clock::Clock;
 use crate::shutdown::Shutdown;
+use crate::tls::ServerTls;
 
 /// Largest message that a service accepts, in bytes (tonic's own limit for decoding, on both sides).
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
@@ -39,8 +43,10 @@ pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Where a [`Server`] listens.
 #[derive(Debug)]
 pub enum ListenOn {
-    /// A bound TCP socket.
+    /// A bound TCP socket, in clear.
     Tcp(TcpListener),
+    /// A bound TCP socket; callers show certificates.
+    Tls(TcpListener, ServerTls),
     /// In this process.
     Local(LocalListener),
 }
@@ -122,7 +128,13 @@ impl Server {
         let serving = async {
             match self.listener {
                 ListenOn::Tcp(listener) => {
-                    let incoming = accepted(listener, self.limits.connections, cut.clone());
+                    let limit = self.limits.connections;
+                    let incoming = accepted(listener, None, limit, cut.clone());
+                    serve(routes, incoming, self.limits, &shutdown).await
+                }
+                ListenOn::Tls(listener, tls) => {
+                    let limit = self.limits.connections;
+                    let incoming = accepted(listener, Some(tls), limit, cut.clone());
                     serve(routes, incoming, self.limits, &shutdown).await
                 }
                 ListenOn::Local(listener) => {

@@ -22,7 +22,7 @@ use tower::Service;
 #[derive(Debug, Clone)]
 pub(crate) struct Who(String);
 
-pub(crate) fn decode(payload: &[u8]) -> Option<Who> {
+pub(crate) fn decode(_issuer: &str, payload: &[u8]) -> Option<Who> {
     String::from_utf8(payload.to_vec())
         .ok()
         .filter(|name| !name.is_empty())

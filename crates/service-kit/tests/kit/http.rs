@@ -47,7 +47,7 @@ async fn start(limits: HttpLimits) -> Running {
     let address = listener.local_addr().unwrap();
     let (clock, control) = Clock::manual(Clock::system().now());
     let (trigger, shutdown) = shutdown(clock, DRAIN);
-    let server = tokio::spawn(serve_http(listener, router, shutdown, limits));
+    let server = tokio::spawn(serve_http(listener, None, router, shutdown, limits));
     Running {
         address,
         trigger,

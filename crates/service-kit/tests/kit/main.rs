@@ -10,5 +10,7 @@ extern crate portreeve_service_kit as service_kit;
 
 mod echo;
 mod http;
+mod pki;
 mod rpc;
+mod tls;
 mod trace;

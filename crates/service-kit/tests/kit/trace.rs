@@ -36,6 +36,7 @@ async fn collector() -> (String, mpsc::UnboundedReceiver<Bytes>) {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(serve_http(
         listener,
+        None,
         router,
         Shutdown::never(),
         HttpLimits::default(),

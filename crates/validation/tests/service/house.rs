@@ -45,7 +45,7 @@ impl House {
         tokio::spawn(server.run(Shutdown::never()));
         Ok(Self {
             target: Target::InMemory(connector),
-            signer: TokenSigner::new(key, "test", clock),
+            signer: TokenSigner::new(key, "gateway", clock),
         })
     }
 
