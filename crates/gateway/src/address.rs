@@ -58,7 +58,8 @@ impl Trust {
         Ok(Self { proxies, header })
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether `address` is of a proxy that is believed.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.proxies
             .iter()
             .any(|network| network.contains(&address))

@@ -14,8 +14,8 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use bytes::Bytes;
 use futures::FutureExt as _;
-use http::header::{ORIGIN, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http::header::{CONTENT_ENCODING, ORIGIN};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use proto::error::Failure;
 use tracing::Instrument as _;
@@ -26,7 +26,7 @@ use crate::edge::Edge;
 use crate::observe::Call;
 use crate::problem::Problem;
 use crate::routes::{BodyField, Lookup, Operation};
-use crate::{grpc, pages, sse};
+use crate::{grpc, pages, shield, sse};
 
 /// Answers every request.
 pub(crate) async fn handle(
@@ -45,9 +45,7 @@ pub(crate) async fn handle(
         let internal = Problem::of(Failure::internal(), None);
         span.in_scope(|| internal.respond(""))
     });
-    response
-        .headers_mut()
-        .insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    shield::protect(response.headers_mut(), edge.https);
     call.end(response.status(), edge.clock.monotonic());
     response
 }
@@ -61,7 +59,7 @@ impl Edge {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
         let peer = peer.map_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), |peer| peer.0);
         let client = self.trust.client(peer, request.headers());
-        let admitted = self.admit(request.uri(), client);
+        let admitted = self.admit(request.uri(), request.headers(), client);
         let origin = request.headers().get(ORIGIN).cloned();
         let (mut response, is_public) = if grpc::is_grpc(request.headers()) {
             if let Some(index) = self.routes.grpc_index(request.uri().path()) {
@@ -130,7 +128,7 @@ impl Edge {
         } else {
             Some(self.caller(&parts.headers).await.map_err(told)?)
         };
-        let body = self.collect(body, operation).await?;
+        let body = self.collect(&parts.headers, body, operation).await?;
         let asked = Asked {
             values,
             path: parts.uri.path(),
@@ -141,7 +139,7 @@ impl Edge {
         let schema = &self.routes.schema;
         let message = call::message(schema, operation, &asked)?;
         if operation.streaming {
-            let open = self.open_stream().map_err(told)?;
+            let open = self.open_stream(client).map_err(told)?;
             let message = sse::resume(schema, operation, &parts.headers, message);
             let answers = self
                 .backends
@@ -171,9 +169,21 @@ impl Edge {
     }
 
     /// The body, if the operation has one, within its limit and its time.
-    async fn collect(&self, body: Body, operation: &Operation) -> Result<Bytes, Box<Problem>> {
+    async fn collect(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+        operation: &Operation,
+    ) -> Result<Bytes, Box<Problem>> {
         if operation.body == BodyField::None {
             return Ok(Bytes::new());
+        }
+        let packed = headers
+            .get(CONTENT_ENCODING)
+            .is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
+        if packed {
+            let words = "send the body as it is, without Content-Encoding";
+            return Err(Problem::new("MEDIA_TYPE_UNSUPPORTED", words));
         }
         let limited = Limited::new(body, self.max_body_bytes).collect();
         match self.clock.timeout(self.request_timeout, limited).await {

@@ -15,6 +15,7 @@ use http::{HeaderMap, Uri};
 use proto::error::{Failure, Kind};
 use service_kit::admin::Readiness;
 use service_kit::clock::Clock;
+use service_kit::serve::{Shares, client_network};
 use service_kit::shutdown::Shutdown;
 use tokio::sync::Semaphore;
 
@@ -22,8 +23,8 @@ use crate::address::{ClientAddress, Trust};
 use crate::auth::{Authenticator, Caller, Credential, Shown, shown};
 use crate::backend::Backends;
 use crate::cors::Origins;
-use crate::limits::{Rate, client_network};
 use crate::login::Logins;
+use crate::limits::Rate;
 use crate::observe::{Measured, OpenStream};
 use crate::openapi::Documents;
 use crate::routes::Routes;
@@ -39,8 +40,14 @@ pub(crate) struct Edge {
     pub(crate) key_rate: Rate<[u8; 32]>,
     pub(crate) address_rate: Rate<IpAddr>,
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) address_streams: Shares<IpAddr>,
     pub(crate) max_body_bytes: usize,
     pub(crate) max_uri_bytes: usize,
+    pub(crate) max_headers: usize,
+    /// Of one header, name and value.
+    pub(crate) max_header_bytes: usize,
+    /// Whether this process speaks TLS to the outside.
+    pub(crate) https: bool,
     pub(crate) request_timeout: Duration,
     /// gRPC health and reflection.
     pub(crate) local: Router,
@@ -54,11 +61,28 @@ pub(crate) struct Edge {
 
 impl Edge {
     /// The limits that hold before anything is known of the caller.
-    pub(crate) fn admit(&self, uri: &Uri, client: ClientAddress) -> Result<(), Failure> {
+    pub(crate) fn admit(
+        &self,
+        uri: &Uri,
+        headers: &HeaderMap,
+        client: ClientAddress,
+    ) -> Result<(), Failure> {
         let length = uri.path_and_query().map_or(0, |text| text.as_str().len());
         if length > self.max_uri_bytes {
             let words = format!("the path and query may have {} bytes", self.max_uri_bytes);
             return Err(Failure::new(Kind::InvalidInput, "URI_TOO_LONG", words));
+        }
+        if headers.len() > self.max_headers {
+            let words = format!("a request may have {} headers", self.max_headers);
+            return Err(Failure::new(Kind::InvalidInput, "HEADERS_TOO_LARGE", words));
+        }
+        let longest = headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len())
+            .max();
+        if longest.is_some_and(|longest| longest > self.max_header_bytes) {
+            let words = format!("a header may have {} bytes", self.max_header_bytes);
+            return Err(Failure::new(Kind::InvalidInput, "HEADERS_TOO_LARGE", words));
         }
         let network = client_network(client.address);
         self.address_rate
@@ -80,14 +104,22 @@ impl Edge {
         Ok(caller)
     }
 
-    /// A place among the open streams.
-    pub(crate) fn open_stream(&self) -> Result<OpenStream, Failure> {
+    /// A place among the open streams, of which each address has its share.
+    pub(crate) fn open_stream(&self, client: ClientAddress) -> Result<OpenStream, Failure> {
         if self.shutdown.is_requested() {
             return Err(Failure::unavailable("the gateway stops; resume elsewhere"));
         }
+        let share = self
+            .address_streams
+            .take(client_network(client.address))
+            .ok_or_else(|| {
+                let words = "too many streams are open from your address; close some";
+                Failure::new(Kind::Exhausted, "LIMIT_REACHED", words)
+                    .retry_after(Duration::from_secs(1))
+            })?;
         Arc::clone(&self.streams)
             .try_acquire_owned()
-            .map(|permit| self.measured.stream(permit))
+            .map(|permit| self.measured.stream(permit, share))
             .map_err(|_| Failure::unavailable("too many streams are open; try again"))
     }
 }

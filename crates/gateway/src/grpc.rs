@@ -17,6 +17,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, TE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::Frame;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use proto::error::{Failure, Kind};
 use proto::raw::BytesCodec;
 use tonic::Status;
@@ -90,9 +91,17 @@ async fn pass(
     if let Err(failure) = admitted {
         return failure.into_status().into_http();
     }
+    let packed = request
+        .headers()
+        .get("grpc-encoding")
+        .is_some_and(|encoding| encoding != "identity");
+    if packed {
+        return Status::unimplemented("send messages as they are, without grpc-encoding")
+            .into_http();
+    }
     let path = request.uri().path();
     if path.starts_with("/grpc.health.v1.Health/") || path.starts_with("/grpc.reflection.") {
-        return local(edge, request).await;
+        return local(edge, request, client).await;
     }
     let Some(operation) = edge.routes.find_grpc(path) else {
         return Status::unimplemented("there is no such method here").into_http();
@@ -115,12 +124,33 @@ async fn pass(
 async fn in_time(edge: &Edge, answer: impl Future<Output = Response<Body>>) -> Response<Body> {
     match edge.clock.timeout(edge.request_timeout, answer).await {
         Ok(response) => response,
-        Err(_) => {
-            let words = "the message did not come in time; nothing was done, send it again";
-            Failure::new(Kind::Unavailable, "DEADLINE_EXCEEDED", words)
-                .into_status()
-                .into_http()
+        Err(_) => too_slow().into_status().into_http(),
+    }
+}
+
+fn too_slow() -> Failure {
+    let words = "the message did not come in time; nothing was done, send it again";
+    Failure::new(Kind::Unavailable, "DEADLINE_EXCEEDED", words)
+}
+
+/// The one message of a call, within the limit and the time of a body.
+async fn whole(edge: &Edge, body: Body) -> Result<Bytes, Failure> {
+    /// What gRPC puts before a message.
+    const PREFIX_BYTES: usize = 5;
+    let most = edge.max_body_bytes.saturating_add(PREFIX_BYTES);
+    let limited = Limited::new(body, most).collect();
+    match edge.clock.timeout(edge.request_timeout, limited).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let words = format!("a message may have {} bytes", edge.max_body_bytes);
+            Err(Failure::new(Kind::Exhausted, "BODY_TOO_LARGE", words))
         }
+        Ok(Err(_)) => Err(Failure::new(
+            Kind::InvalidInput,
+            "BODY_MALFORMED",
+            "the message broke off",
+        )),
+        Err(_) => Err(too_slow()),
     }
 }
 
@@ -133,7 +163,7 @@ async fn forward(
     client: ClientAddress,
 ) -> Response<Body> {
     let open = if operation.streaming {
-        match edge.open_stream() {
+        match edge.open_stream(client) {
             Ok(open) => Some(open),
             Err(failure) => return failure.into_status().into_http(),
         }
@@ -141,7 +171,11 @@ async fn forward(
         None
     };
     let (parts, body) = request.into_parts();
-    let mut onward = Request::new(body);
+    let message = match whole(edge, body).await {
+        Ok(message) => message,
+        Err(failure) => return failure.into_status().into_http(),
+    };
+    let mut onward = Request::new(Body::new(http_body_util::Full::new(message)));
     *onward.method_mut() = parts.method;
     *onward.uri_mut() = http::Uri::from(operation.grpc_path.clone());
     *onward.version_mut() = http::Version::HTTP_2;
@@ -232,11 +266,11 @@ impl UnaryService<Bytes> for Own {
 
 /// Health and reflection. All but one are streams, which anybody may open: they take a place as others do. A probe
 /// (`Check`) is answered however many streams are open.
-async fn local(edge: &Arc<Edge>, request: Request<Body>) -> Response<Body> {
+async fn local(edge: &Arc<Edge>, request: Request<Body>, client: ClientAddress) -> Response<Body> {
     let open = if request.uri().path().ends_with("/Check") {
         None
     } else {
-        match edge.open_stream() {
+        match edge.open_stream(client) {
             Ok(open) => Some(open),
             Err(failure) => return failure.into_status().into_http(),
         }

@@ -5,7 +5,8 @@
 //! limits, translates and passes on; it holds no business state and knows no domain.
 //! Owner: [`start`] makes the router; the executable binds and serves it (`service_kit::serve::serve_http`).
 //! Invariants: an RPC without the option cannot be reached; services see the identity that the gateway minted, never
-//! what a caller claims; everything from outside is bounded (body, URI, rate, streams, time).
+//! what a caller claims; everything from outside is bounded (body, head, rate, streams, connections, time), see
+//! `bounds`.
 //! Failure story: RFC 9457 problem documents for HTTP, statuses with details for gRPC; every code has a page under
 //! `/errors`.
 //!
@@ -17,6 +18,7 @@ mod address;
 mod answer;
 mod auth;
 mod backend;
+mod bounds;
 mod call;
 mod clients;
 mod cors;
@@ -34,9 +36,11 @@ mod pages;
 mod problem;
 mod routes;
 mod settings;
+mod shield;
 mod sse;
 mod start;
 
+pub use bounds::Bounds;
 pub use json::schema::SchemaError;
 pub use login::{LoginSettings, SETTINGS as LOGIN_SETTINGS};
 pub use openapi::openapi;

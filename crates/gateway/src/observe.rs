@@ -6,6 +6,7 @@
 //! its own status is in `portreeve_rpc_duration_seconds`.
 //! Failure story: none of its own.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Histogram, UpDownCounter};
+use service_kit::serve::Share;
 use service_kit::telemetry;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::{Span, field};
@@ -59,11 +61,11 @@ impl Measured {
     }
 
     /// Counts a stream until what is returned is dropped.
-    pub(crate) fn stream(&self, permit: OwnedSemaphorePermit) -> OpenStream {
+    pub(crate) fn stream(&self, permit: OwnedSemaphorePermit, share: Share<IpAddr>) -> OpenStream {
         self.streams.add(1, &[]);
         OpenStream {
             streams: self.streams.clone(),
-            _permit: permit,
+            _places: (permit, share),
         }
     }
 
@@ -92,7 +94,7 @@ impl Measured {
 #[derive(Debug)]
 pub(crate) struct OpenStream {
     streams: UpDownCounter<i64>,
-    _permit: OwnedSemaphorePermit,
+    _places: (OwnedSemaphorePermit, Share<IpAddr>),
 }
 
 impl Drop for OpenStream {

@@ -9,7 +9,9 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use proto::error::{Failure, Kind};
 use serde::Serialize;
@@ -191,6 +193,10 @@ impl Problem {
             HeaderValue::from_static("application/problem+json"),
         );
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            // What is packed is not opened.
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             // RFC 6750: whoever sent nothing is told the scheme alone.
             let challenge = match self.code.as_str() {
@@ -307,6 +313,7 @@ pub(crate) fn status_of_reason(reason: &str) -> Option<StatusCode> {
         "BODY_TOO_LARGE" => StatusCode::PAYLOAD_TOO_LARGE,
         "BODY_TOO_SLOW" => StatusCode::REQUEST_TIMEOUT,
         "URI_TOO_LONG" => StatusCode::URI_TOO_LONG,
+        "HEADERS_TOO_LARGE" => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         "MEDIA_TYPE_UNSUPPORTED" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "VALIDATION_FAILED" | "IDEMPOTENCY_KEY_REUSED" => StatusCode::UNPROCESSABLE_ENTITY,
         "ETAG_MISSING" => StatusCode::PRECONDITION_REQUIRED,

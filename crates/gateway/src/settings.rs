@@ -9,6 +9,7 @@ use std::time::Duration;
 use service_kit::config::{Config, Kind, Setting};
 
 use crate::login::LoginSettings;
+use crate::bounds::{self, Bounds};
 
 const fn setting(
     key: &'static str,
@@ -25,8 +26,7 @@ const fn setting(
     }
 }
 
-/// The settings of the gateway.
-pub static SETTINGS: &[Setting] = &[
+const OWN: [Setting; 13] = [
     setting(
         "gateway.listen",
         Some("127.0.0.1:8080"),
@@ -108,6 +108,20 @@ pub static SETTINGS: &[Setting] = &[
     ),
 ];
 
+/// The settings of the gateway.
+pub static SETTINGS: &[Setting] = &{
+    let mut all = [OWN[0]; OWN.len() + bounds::SETTINGS.len()];
+    let mut place = 0;
+    while place < all.len() {
+        all[place] = match place.checked_sub(OWN.len()) {
+            None => OWN[place],
+            Some(place) => bounds::SETTINGS[place],
+        };
+        place += 1;
+    }
+    all
+};
+
 /// The values in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -135,6 +149,10 @@ pub struct Settings {
     pub reflection: bool,
     /// Logins of people.
     pub login: LoginSettings,
+    /// Whether this process itself speaks TLS to the outside.
+    pub https: bool,
+    /// What is counted and timed per connection and per head of a request.
+    pub bounds: Bounds,
 }
 
 impl Settings {
@@ -154,6 +172,8 @@ impl Settings {
             allowed_origins: config.list("gateway.allowed-origins").to_vec(),
             reflection: config.bool("gateway.reflection"),
             login: LoginSettings::from_config(config),
+            https: config.is_set("gateway.tls-certificate"),
+            bounds: Bounds::from_config(config),
         }
     }
 }
@@ -173,6 +193,8 @@ impl Default for Settings {
             allowed_origins: Vec::new(),
             reflection: true,
             login: LoginSettings::default(),
+            https: false,
+            bounds: Bounds::default(),
         }
     }
 }

@@ -11,7 +11,7 @@ use service_kit::admin::Readiness;
 use service_kit::channel::ClientChannel;
 use service_kit::clock::Clock;
 use service_kit::identity::TokenSigner;
-use service_kit::serve::HttpLimits;
+use service_kit::serve::{HttpLimits, Shares};
 use service_kit::shutdown::Shutdown;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -93,6 +93,10 @@ pub async fn start(
 ) -> Result<Gateway, StartError> {
     let setting =
         |setting: &'static str| move |problem: String| StartError::Setting { setting, problem };
+    settings
+        .bounds
+        .check()
+        .map_err(|(setting, problem)| StartError::Setting { setting, problem })?;
     let trust = Trust::new(&settings.trusted_proxies, &settings.forwarded_header)
         .map_err(setting("gateway.trusted-proxies"))?;
     let origins =
@@ -102,6 +106,7 @@ pub async fn start(
     let routes = Routes::build(proto::descriptors())?;
     let (local, mut tasks) = local(&settings, &routes, &shutdown).await?;
     tasks.extend(logins.follow(&shutdown));
+    let limits = settings.bounds.limits(&trust);
     let keys = Keys::new(deps.intake.clone(), deps.signer.clone());
     let edge = Edge {
         measured: Measured::new(&routes),
@@ -117,11 +122,15 @@ pub async fn start(
         origins,
         key_rate: Rate::per_second(settings.rate_per_key),
         address_rate: Rate::per_second(settings.rate_per_address),
+        address_streams: Shares::new(settings.bounds.streams_per_address),
         streams: Arc::new(Semaphore::new(
             settings.max_streams.min(Semaphore::MAX_PERMITS),
         )),
         max_body_bytes: settings.max_body_bytes,
         max_uri_bytes: settings.max_uri_bytes,
+        max_headers: settings.bounds.headers,
+        max_header_bytes: settings.bounds.header_bytes,
+        https: settings.https,
         request_timeout: settings.request_timeout,
         local,
         readiness: deps.readiness,
@@ -130,11 +139,6 @@ pub async fn start(
         documents: OnceLock::new(),
         asyncapi: deps.asyncapi,
         routes,
-    };
-    let limits = HttpLimits {
-        // The head holds the URI and some headers.
-        header_bytes: settings.max_uri_bytes.saturating_add(24 * 1024),
-        ..HttpLimits::default()
     };
     Ok(Gateway {
         router: Router::new().fallback(handle).with_state(Arc::new(edge)),

@@ -10,5 +10,6 @@ mod layers;
 mod lint;
 mod pages;
 mod source;
+mod supply;
 mod wire;
 mod workspace;

@@ -12,7 +12,8 @@ use crate::routes::{BodyField, Operation};
 /// Every reason that an operation may answer.
 fn reasons(operation: &Operation) -> BTreeSet<&str> {
     let mut reasons: BTreeSet<&str> = operation.reasons.iter().map(String::as_str).collect();
-    reasons.extend(["FIELD_INVALID", "URI_TOO_LONG", "LIMIT_REACHED", "INTERNAL"]);
+    reasons.extend(["FIELD_INVALID", "LIMIT_REACHED", "INTERNAL"]);
+    reasons.extend(["URI_TOO_LONG", "HEADERS_TOO_LARGE"]);
     if !operation.public {
         reasons.extend(["UNAUTHENTICATED", "KEY_UNKNOWN", "FORBIDDEN"]);
         reasons.extend(["TOKEN_UNTRUSTED", "TOKEN_AUDIENCE", "TOKEN_EXPIRED"]);
@@ -71,6 +72,7 @@ fn headers(status: u16) -> Value {
         401 => {
             json!({"WWW-Authenticate": header("`Bearer`; with `error=\"invalid_token\"` when a key or a token was sent (RFC 6750).")})
         }
+        415 => json!({"Accept-Encoding": header("`identity`: a body is sent as it is.")}),
         429 => json!({
             "Retry-After": retry_after,
             "RateLimit": header("Nothing is left (`r=0`) for `t` seconds."),

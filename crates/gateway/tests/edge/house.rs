@@ -23,7 +23,7 @@ use service_kit::admin::Readiness;
 use service_kit::channel::{Target, connect, local};
 use service_kit::clock::{Clock, ClockControl};
 use service_kit::identity::{IdentityLayer, TokenKey, TokenSigner, TokenVerifier};
-use service_kit::serve::{GrpcLimits, ListenOn, Server};
+use service_kit::serve::{GrpcLimits, HttpLimits, ListenOn, Server};
 use service_kit::shutdown::{DrainSettings, ShutdownTrigger, shutdown};
 use tonic::metadata::MetadataMap;
 use tonic::server::{Grpc, ServerStreamingService, UnaryService};
@@ -224,6 +224,7 @@ fn routes(fake: Fake) -> Router {
 /// A gateway with its fake service.
 pub(crate) struct House {
     pub(crate) router: Router,
+    pub(crate) limits: HttpLimits,
     pub(crate) fake: Fake,
     pub(crate) time: ClockControl,
     pub(crate) trigger: ShutdownTrigger,
@@ -235,13 +236,26 @@ pub(crate) async fn house() -> House {
 }
 
 pub(crate) async fn house_with(settings: portreeve_gateway::Settings) -> House {
+    try_house(settings).await.unwrap()
+}
+
+pub(crate) async fn try_house(
+    settings: portreeve_gateway::Settings,
+) -> Result<House, portreeve_gateway::StartError> {
     let fake = Fake::default();
     fake.know(SECRET, "key:portal");
-    before(fake, settings).await
+    try_before(fake, settings).await
 }
 
 /// A gateway before a service that may have others before it.
 pub(crate) async fn before(fake: Fake, settings: portreeve_gateway::Settings) -> House {
+    try_before(fake, settings).await.unwrap()
+}
+
+async fn try_before(
+    fake: Fake,
+    settings: portreeve_gateway::Settings,
+) -> Result<House, portreeve_gateway::StartError> {
     let (clock, time) = Clock::manual("2026-12-01T08:00:00Z".parse().unwrap());
     let key = TokenKey::generate();
     let signer = TokenSigner::new(key.clone(), "test", clock.clone());
@@ -269,16 +283,15 @@ pub(crate) async fn before(fake: Fake, settings: portreeve_gateway::Settings) ->
         expiry_scheduler: channel,
         asyncapi: || serde_json::json!({"asyncapi": "3.0.0"}),
     };
-    let gateway = portreeve_gateway::start(settings, deps, stop)
-        .await
-        .unwrap();
-    House {
+    let gateway = portreeve_gateway::start(settings, deps, stop).await?;
+    Ok(House {
         router: gateway.router,
+        limits: gateway.limits,
         fake,
         time,
         trigger,
         signer,
-    }
+    })
 }
 
 /// A request with the known key, and a body if one is given.

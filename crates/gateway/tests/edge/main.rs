@@ -5,9 +5,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod bounds;
 mod follow;
 mod grpc;
 mod guard;
 mod house;
 mod slow;
 mod transcode;
+mod wire;

@@ -117,7 +117,8 @@ pub(super) fn watched(body: Body, limit: Duration, clock: &Clock, cut: Cancellat
     if body.size_hint().exact().is_some() {
         return body;
     }
-    let handed_over = Arc::new(AtomicU64::new(WAITS_FOR_US));
+    // Handed over with its head; a reader that takes nothing at all is late as well.
+    let handed_over = Arc::new(AtomicU64::new(milliseconds(clock)));
     tokio::spawn(watch(
         Arc::downgrade(&handed_over),
         limit,

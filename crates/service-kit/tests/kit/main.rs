@@ -12,5 +12,6 @@ mod echo;
 mod http;
 mod pki;
 mod rpc;
+mod slow;
 mod tls;
 mod trace;
