@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help run demo test bench fuzz fmt lint crash soak proto-baseline tools
+.PHONY: help run demo test bench fuzz fmt lint deny crash soak proto-baseline tools
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
@@ -31,6 +31,10 @@ fmt: ## Format the code
 lint: ## Check the format and the lints
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+deny: ## Ask cargo-deny about licences, bans, sources and advisories (needs the network; builds it once)
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny@0.20.2
+	$(CARGO) deny check
 
 crash: tools ## Kill and restart the executable under load, 500 rounds on each store
 	CRASH_ROUNDS=500 CRASH_BUDGET_SECONDS=14400 $(CARGO) test --release -p portreeve-tests --test crash -- --nocapture --test-threads=1

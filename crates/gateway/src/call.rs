@@ -152,7 +152,7 @@ fn parse(
 }
 
 /// The key, with or without the quotes of a structured header.
-fn idempotency_key(value: &HeaderValue) -> Result<&str, FieldError> {
+pub(crate) fn idempotency_key(value: &HeaderValue) -> Result<&str, FieldError> {
     let text = value.to_str().unwrap_or_default().trim();
     let bare = text
         .strip_prefix('"')

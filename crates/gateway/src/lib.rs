@@ -35,6 +35,8 @@ mod outside;
 mod pages;
 mod problem;
 mod routes;
+#[cfg(feature = "seams")]
+pub mod seams;
 mod settings;
 mod shield;
 mod sse;

@@ -53,13 +53,29 @@ pub fn message_from_json(name: &str, value: &serde_json::Value) -> Result<Vec<u8
         let mut bytes = Vec::new();
         let mut reader = Reader::new(schema);
         reader.value(id, value, &mut bytes);
-        let errors: Vec<String> = reader.into_errors().into_iter().map(said).collect();
-        if errors.is_empty() {
-            Ok(bytes)
-        } else {
-            Err(OutsideError(errors))
-        }
+        without_errors(reader, bytes)
     })
+}
+
+/// A text of JSON as the encoded message `name`, read as the body of a request is.
+#[cfg(feature = "seams")]
+pub(crate) fn message_from_text(name: &str, text: &[u8]) -> Result<Vec<u8>, OutsideError> {
+    with_message(name, |schema, id| {
+        let mut bytes = Vec::new();
+        let mut reader = Reader::new(schema);
+        reader
+            .text(id, text, &[], &mut bytes)
+            .map_err(|error| OutsideError(vec![error.to_string()]))?;
+        without_errors(reader, bytes)
+    })
+}
+
+fn without_errors(reader: Reader<'_>, bytes: Vec<u8>) -> Result<Vec<u8>, OutsideError> {
+    let errors: Vec<String> = reader.into_errors().into_iter().map(said).collect();
+    match errors.is_empty() {
+        true => Ok(bytes),
+        false => Err(OutsideError(errors)),
+    }
 }
 
 fn said(error: crate::json::read::FieldError) -> String {

@@ -1,6 +1,7 @@
-//! A door for measurements: the look-up of live grants on a ledger of one's own.
+//! A door for measurements and for those who try parsers: the look-up of live grants, and page tokens.
 //!
-//! Role: `make bench` fills a ledger through the same writes that commands use, and asks it what submissions ask.
+//! Role: `make bench` fills a ledger through the same writes that commands use, and asks it what submissions ask;
+//! `make fuzz` opens page tokens as a list does.
 //! Compiled with the feature `measure` alone, which no service has. Domain values in, domain values out.
 //! Failure story: a store that fails ends the measurement.
 
@@ -19,11 +20,38 @@ use uuid::Uuid;
 
 use crate::{
     Settings,
+    operations::paging::{self, PageSeal},
     store::{self, Changes, Reach, Store, StoreError, Target},
 };
 
 /// Grants that are written in one transaction.
 const GROUP: usize = 2_000;
+
+/// The page tokens of one list of one caller.
+pub struct PageTokens {
+    seal: PageSeal,
+    list: paging::Binding,
+}
+
+impl PageTokens {
+    /// Those of a ledger with `key`.
+    pub fn new(key: &[u8; 32]) -> Self {
+        Self {
+            seal: PageSeal::new(key),
+            list: paging::binding("key:1", &()),
+        }
+    }
+
+    /// The token of the place after `text`.
+    pub fn seal(&self, text: &str) -> String {
+        self.seal.seal_text(text, &self.list)
+    }
+
+    /// The place that `token` leads to; `None` when it is no token of this list, or the empty one of the first page.
+    pub fn open(&self, token: &str) -> Option<String> {
+        self.seal.open_text(token, &self.list).ok().flatten()
+    }
+}
 
 /// A ledger that is filled with live grants and asked about them.
 pub struct LiveGrants {

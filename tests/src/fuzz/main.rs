@@ -1,7 +1,7 @@
-//! `make fuzz`: texts that nobody would write, against every parser that reads what people write.
+//! `make fuzz`: texts that nobody would write, against every parser that reads what people write or programs send.
 //!
 //! Role: mutates a corpus (`tests/fuzz/<target>/`) and demands of every text that nothing panics, that the promises of
-//! the parser hold ([`targets`]), and that a megabyte of it is refused or judged in 50 ms ([`growth`]). What fails is
+//! the parser hold ([`targets`], [`wire`]), and that a megabyte of it is refused or judged in 50 ms ([`growth`]). What fails is
 //! shrunk to the smallest text that fails, and belongs into the corpus, which every run tries first.
 //! Why not cargo-fuzz: its coverage guidance needs a nightly compiler, and the house is built with the stable one. The
 //! texts are made by proptest instead ([`texts`]): from pieces that the grammars know, cut, doubled and swapped, so that
@@ -16,6 +16,7 @@
 mod growth;
 mod targets;
 mod texts;
+mod wire;
 
 use std::{
     path::{Path, PathBuf},
@@ -30,6 +31,7 @@ use proptest::{
 use service_kit::clock::Clock;
 
 use targets::{TARGETS, Target};
+use wire::WIRE;
 
 /// Texts between two looks at the clock.
 const ROUND: u32 = 500;
@@ -41,6 +43,11 @@ const GROWN: usize = 250;
 const TRIES: u32 = 5_000;
 
 const USAGE: &str = "fuzz [--seconds N] [--seed N] [target ...]";
+
+/// Every target: what people write, and what programs send.
+fn targets() -> impl Iterator<Item = &'static Target> {
+    TARGETS.iter().chain(WIRE)
+}
 
 fn main() -> ExitCode {
     match run() {
@@ -64,16 +71,11 @@ fn run() -> Result<bool, String> {
         match word.as_str() {
             "--seconds" => seconds = number()?,
             "--seed" => seed = number()?,
-            name => chosen.push(
-                TARGETS
-                    .iter()
-                    .find(|target| target.name == name)
-                    .ok_or(USAGE)?,
-            ),
+            name => chosen.push(targets().find(|target| target.name == name).ok_or(USAGE)?),
         }
     }
     if chosen.is_empty() {
-        chosen = TARGETS.iter().collect();
+        chosen = targets().collect();
     }
     println!("seed {seed}");
     let share = Duration::from_secs(seconds) / u32::try_from(chosen.len()).unwrap_or(1).max(1);
@@ -205,8 +207,7 @@ mod tests {
 
     /// The short form: the corpus, and a few hundred texts that are the same every time.
     fn short(name: &str) -> Result<(), String> {
-        let target = TARGETS
-            .iter()
+        let target = targets()
             .find(|target| target.name == name)
             .ok_or("no such target")?;
         known(target)?;
@@ -222,7 +223,7 @@ mod tests {
 
             #[test]
             fn every_target_has_its_short_form() {
-                let names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
+                let names: Vec<&str> = targets().map(|target| target.name).collect();
                 assert_eq!(names, [$(stringify!($name)),*]);
             }
         };
@@ -237,7 +238,15 @@ mod tests {
         rows,
         cursors,
         logins,
-        request
+        request,
+        authorization,
+        forwarded,
+        tokens,
+        page_tokens,
+        idempotency_keys,
+        traceparents,
+        bodies,
+        certificates
     );
 
     #[test]

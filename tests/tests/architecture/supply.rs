@@ -32,7 +32,6 @@ fn tree() -> Metadata {
     MetadataCommand::new()
         .manifest_path(root().join("Cargo.toml"))
         .features(CargoOpt::AllFeatures)
-        .other_options(["--locked".to_owned()])
         .exec()
         .unwrap()
 }
@@ -44,58 +43,57 @@ fn foreign(tree: &Metadata) -> impl Iterator<Item = &Package> {
         .filter(|package| package.source.is_some())
 }
 
-/// Whether an SPDX expression can be met with the licences of `allowed`.
+/// Whether an SPDX expression can be met with the licences of `allowed`; one that cannot be read is not met.
 fn met(expression: &str, allowed: &BTreeSet<String>) -> bool {
-    // The spelling of before SPDX expressions.
+    // The slash is the spelling of before SPDX expressions.
     let spaced = expression
         .replace('/', " OR ")
         .replace('(', " ( ")
         .replace(')', " ) ");
     let words: Vec<&str> = spaced.split_whitespace().collect();
     let mut rest = words.as_slice();
-    let is_met = any(&mut rest, allowed);
-    is_met && rest.is_empty()
+    any(&mut rest, allowed) == Some(true) && rest.is_empty()
 }
 
-fn any(rest: &mut &[&str], allowed: &BTreeSet<String>) -> bool {
-    let mut is_met = all(rest, allowed);
+fn any(rest: &mut &[&str], allowed: &BTreeSet<String>) -> Option<bool> {
+    let mut is_met = all(rest, allowed)?;
     while let ["OR", after @ ..] = *rest {
         *rest = after;
-        is_met |= all(rest, allowed);
+        is_met |= all(rest, allowed)?;
     }
-    is_met
+    Some(is_met)
 }
 
-fn all(rest: &mut &[&str], allowed: &BTreeSet<String>) -> bool {
-    let mut is_met = one(rest, allowed);
+fn all(rest: &mut &[&str], allowed: &BTreeSet<String>) -> Option<bool> {
+    let mut is_met = one(rest, allowed)?;
     while let ["AND", after @ ..] = *rest {
         *rest = after;
-        is_met &= one(rest, allowed);
+        is_met &= one(rest, allowed)?;
     }
-    is_met
+    Some(is_met)
 }
 
-fn one(rest: &mut &[&str], allowed: &BTreeSet<String>) -> bool {
-    match *rest {
+fn one(rest: &mut &[&str], allowed: &BTreeSet<String>) -> Option<bool> {
+    let (is_met, after) = match *rest {
         ["(", after @ ..] => {
             *rest = after;
-            let is_met = any(rest, allowed);
+            let is_met = any(rest, allowed)?;
             let [")", after @ ..] = *rest else {
-                return false;
+                return None;
             };
-            *rest = after;
-            is_met
+            (is_met, after)
         }
         [licence, "WITH", exception, after @ ..] => {
-            *rest = after;
-            allowed.contains(&format!("{licence} WITH {exception}")) || allowed.contains(*licence)
+            // An exception takes nothing away from what the licence allows.
+            let whole = format!("{licence} WITH {exception}");
+            let is_met = allowed.contains(&whole) || allowed.contains(*licence);
+            (is_met, after)
         }
-        [licence, after @ ..] => {
-            *rest = after;
-            allowed.contains(*licence)
-        }
-        [] => false,
-    }
+        [licence, after @ ..] => (allowed.contains(*licence), after),
+        [] => return None,
+    };
+    *rest = after;
+    Some(is_met)
 }
 
 #[test]

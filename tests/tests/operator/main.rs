@@ -2,7 +2,7 @@
 //!
 //! Role: stories with the real executable. `backup` brings a ledger back that was copied under load, on both stores;
 //! `commands` walks a request from asking to its end with the client's verbs alone, `keeping` uses those that keep a
-//! house; `import` is killed in the middle and run again; `running` looks at metrics and signals. `cli` runs one command
+//! house; `failing` takes a table away and looks who hears of it; `import` is killed in the middle and run again; `running` looks at metrics and signals. `cli` runs one command
 //! and tells its streams apart.
 //! Failure story: a command that went another way is shown with its exit code and both of its streams.
 
@@ -16,6 +16,7 @@
 mod backup;
 mod cli;
 mod commands;
+mod failing;
 mod import;
 mod keeping;
 mod running;
