@@ -2,8 +2,8 @@
 //!
 //! Role: stories with the real executable. `backup` brings a ledger back that was copied under load, on both stores;
 //! `commands` walks a request from asking to its end with the client's verbs alone, `keeping` uses those that keep a
-//! house; `failing` takes a table away and looks who hears of it; `import` is killed in the middle and run again; `running` looks at metrics and signals. `cli` runs one command
-//! and tells its streams apart.
+//! house; `failing` takes a table away and looks who hears of it; `import` is killed in the middle and run again;
+//! `running` looks at metrics and signals. `cli` runs one command and tells its streams apart.
 //! Failure story: a command that went another way is shown with its exit code and both of its streams.
 
 #![expect(
