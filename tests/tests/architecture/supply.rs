@@ -161,7 +161,10 @@ fn no_refused_crate_is_in_the_tree_and_all_come_from_one_registry() {
     let tree = tree();
     let mut broken = Vec::new();
     for package in foreign(&tree) {
-        if let Some((name, reason)) = refused.iter().find(|(name, _)| *name == &*package.name) {
+        if let Some((name, reason)) = refused
+            .iter()
+            .find(|(name, _)| package.name.as_str() == *name)
+        {
             broken.push(format!("{name}: {reason}"));
         }
         let source = package.source.as_ref().unwrap().repr.as_str();
