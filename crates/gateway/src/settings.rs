@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use service_kit::config::{Config, Kind, Setting};
 
-use crate::login::LoginSettings;
 use crate::bounds::{self, Bounds};
+use crate::login::LoginSettings;
 
 const fn setting(
     key: &'static str,

@@ -90,7 +90,13 @@ impl Stage {
                 }),
             );
         let (trigger, stop) = shutdown(Clock::system(), DrainSettings::quick());
-        tokio::spawn(serve_http(listener, router, stop, HttpLimits::default()));
+        tokio::spawn(serve_http(
+            listener,
+            None,
+            router,
+            stop,
+            HttpLimits::default(),
+        ));
         let (clock, time) = Clock::manual("2026-12-01T08:00:00Z".parse().unwrap());
         let settings = LoginSettings {
             issuers: vec![format!("staff={issuer}")],
