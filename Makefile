@@ -48,7 +48,8 @@ proto-baseline: ## Take today's wire contract as the one that must not break
 # The OpenID provider that the tests of logins start: a package of the npm registry, pinned, outside the sources.
 OIDC := $(or $(CARGO_TARGET_DIR),target)/oidc
 
-# Tests on PostgreSQL start a private server of their own; its programs must be there. SQLite is compiled in.
+# Tests on PostgreSQL start a private server of their own; its programs must be there. SQLite is compiled in. The tests of
+# pages open them in a real Chromium.
 tools:
 	@if ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || [ -n "$$PORTREEVE_POSTGRES_BIN" ]; then \
 		:; \
@@ -76,4 +77,11 @@ tools:
 		cp tests/oidc/package-lock.json $(OIDC)/package-lock.json.new && \
 		(cd $(OIDC) && mv package-lock.json.new package-lock.json && \
 		npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2 || (rm package-lock.json; exit 1)); \
+	fi
+	@if ! command -v chromedriver >/dev/null || ! { command -v chromium || command -v google-chrome; } >/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium chromium-driver; \
+		else \
+			echo 'Chromium and its driver are missing; install them: sudo apt-get install -y chromium chromium-driver' >&2; exit 1; \
+		fi; \
 	fi

@@ -13,6 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "intake/v1/grants",
         "intake/v1/catalogue",
         "intake/v1/keys",
+        "intake/v1/links",
         "intake/v1/history",
         "intake/v1/persons",
         "intake/v1/ledger",

@@ -121,6 +121,8 @@ actions! {
     RequestDecide = "request.decide": [Analyst, Administrator],
     /// Comment.
     RequestComment = "request.comment": [Requester, Delegate, Analyst, Cloud, InstitutionApprover, Administrator],
+    /// Make and take back links for a colleague.
+    RequestDelegate = "request.delegate": [Requester, Administrator],
     /// Read grants.
     GrantRead = "grant.read": [Requester, Delegate, Analyst, Cloud, InstitutionApprover, Auditor, Administrator],
     /// Claim, complete, fail, confirm closed.
@@ -169,6 +171,8 @@ actions! {
     ServiceTime = "service.time": [Service],
     /// Follow the log: notification.
     ServiceEvents = "service.events": [Service],
+    /// Act for who holds a link: the gateway.
+    ServiceLinks = "service.links": [Service],
     /// Judge: intake.
     ServiceValidate = "service.validate": [Service],
 }
@@ -213,6 +217,7 @@ impl Action {
                 | Self::ServiceAuthenticate
                 | Self::ServiceTime
                 | Self::ServiceEvents
+                | Self::ServiceLinks
                 | Self::ServiceValidate
         )
     }

@@ -72,6 +72,14 @@ events! {
     RequestCommented = "request.commented", "A comment was added";
     /// An emergency was reviewed afterwards.
     RequestReviewed = "request.reviewed", "The emergency was reviewed afterwards";
+    /// A link was made.
+    RequestLinkCreated = "request.link_created", "A link was made for a colleague";
+    /// A link was used.
+    RequestLinkUsed = "request.link_used", "The technical part was filled in by the link";
+    /// A link was taken back.
+    RequestLinkRevoked = "request.link_revoked", "A link was taken back";
+    /// Somebody proved where they come from.
+    RequestSourceProved = "request.source_proved", "A source was proved from its network";
     /// Made at approval.
     GrantScheduled = "grant.scheduled", "The access was scheduled";
     /// Handed to the cloud team.

@@ -115,6 +115,8 @@ uuid_id! {
     KeyId,
     /// A comment.
     CommentId,
+    /// A link to one request.
+    LinkId,
 }
 
 /// The number by which people call a request: `FW-2026-000123`. Years 2000 to 9999; the count starts at 1 each year.

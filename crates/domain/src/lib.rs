@@ -7,6 +7,7 @@
 //! - [`request`] and [`grant`]: the two machines; [`case`]: the moves that touch both; [`deadline`]: what the clock does.
 //! - [`access`] and [`action`]: who may do what; [`refusal`]: why not; [`finding`]: what validation says; [`event`]: what happened.
 //! - [`catalogue`]: institutions, products, servers and the house's terms.
+//! - [`link`]: what a colleague without a key may do through a link, and what was proved by one.
 //! - [`next_step`]: who acts next, in words; [`past`]: what was open at an instant, told from events.
 
 pub mod access;
@@ -18,6 +19,7 @@ pub mod event;
 pub mod finding;
 pub mod grant;
 pub mod id;
+pub mod link;
 pub mod net;
 pub mod next_step;
 pub mod past;

@@ -156,7 +156,7 @@ pub fn request_actions(
         .as_ref()
         .is_some_and(|assignee| assignee.id == caller.id);
     let administers = caller.has_role(crate::access::Role::Administrator);
-    let asked_by_me = request.requester.id == caller.id;
+    let asked_by_me = request.askers().any(|asker| asker.id == caller.id);
     let decided_by_me = request
         .decision
         .as_ref()
@@ -205,6 +205,7 @@ pub fn request_actions(
         decided && request.review_owed && !decided_by_me && !asked_by_me,
         Action::RequestDecide,
     );
+    offer("delegate", request.takes_proofs(), Action::RequestDelegate);
     offer("comment", true, Action::RequestComment);
     actions
 }

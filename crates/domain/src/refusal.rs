@@ -105,6 +105,12 @@ pub enum Refusal {
     /// Nothing to extend.
     #[error("it is permanent and needs no extension")]
     GrantPermanent,
+    /// Enough was proved.
+    #[error("no more proofs of source are taken here; ask for another link if one is missing")]
+    TooManyProofs,
+    /// Enough links were made.
+    #[error("as many links were made for this request as it may have; use one that is open")]
+    TooManyLinks,
 }
 
 fn plural(count: usize, noun: &str) -> String {
@@ -131,6 +137,8 @@ impl Refusal {
             Self::InsideLeadTime { .. } => "INSIDE_LEAD_TIME",
             Self::ExtensionNotLater { .. } => "EXTENSION_NOT_LATER",
             Self::GrantPermanent => "GRANT_PERMANENT",
+            Self::TooManyProofs => "TOO_MANY_PROOFS",
+            Self::TooManyLinks => "TOO_MANY_LINKS",
         }
     }
 
@@ -142,6 +150,8 @@ impl Refusal {
             | Self::AlreadyClaimed { .. }
             | Self::DeadlinePassed { .. }
             | Self::InsideLeadTime { .. }
+            | Self::TooManyProofs
+            | Self::TooManyLinks
             | Self::GrantPermanent => Kind::Precondition,
             Self::EtagMismatch => Kind::Stale,
             Self::EtagMissing => Kind::VersionNeeded,

@@ -17,7 +17,7 @@ use crate::{
     access::Actor,
     deadline::{Class, Deadline},
     finding::Finding,
-    id::{InstitutionId, ProductId, RequestId, RequestNumber, ServerId, TeamId},
+    id::{InstitutionId, LinkId, ProductId, RequestId, RequestNumber, ServerId, TeamId},
     net::{Destination, Service},
     refusal::Refusal,
     time::{Instant, Validity, Zone},
@@ -253,6 +253,19 @@ pub struct Decision {
     pub note: String,
 }
 
+/// An address that somebody proved to come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceProof {
+    /// What the gateway saw.
+    pub address: IpAddr,
+    /// When.
+    pub at: Instant,
+    /// Through which link.
+    pub link: LinkId,
+    /// Who.
+    pub actor: Actor,
+}
+
 /// A request for access.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
@@ -280,6 +293,12 @@ pub struct Request {
     pub assignee: Option<Actor>,
     /// Who asked.
     pub requester: Actor,
+    /// Who had others fill it in by a link: they asked too (I6).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked_through: Vec<Actor>,
+    /// Where people of the institution proved to come from, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub source_proofs: Vec<SourceProof>,
     /// Questions, oldest first; the last one is open in `info_needed`.
     pub questions: Vec<Question>,
     /// The decision.

@@ -5,7 +5,8 @@
 //! right is trusted. What a client writes itself is left of that and never reached.
 //! Failure story: a hop that is no address ends the walk; the last believed address is the answer.
 
-use std::net::{IpAddr, SocketAddr};
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4};
 
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
@@ -78,16 +79,20 @@ impl Trust {
             Form::XForwardedFor => HeaderName::from_static("x-forwarded-for"),
             Form::Forwarded => http::header::FORWARDED,
         };
-        let lines: Vec<&str> = headers
+        // A line that is not ASCII is not lost whole: a client could hide what its proxy appends behind it.
+        let lines: Vec<Cow<'_, str>> = headers
             .get_all(name)
             .iter()
-            .map(|line| line.to_str().unwrap_or("?"))
+            .map(|line| String::from_utf8_lossy(line.as_bytes()))
             .collect();
-        let hops = lines.iter().rev().flat_map(|line| line.rsplit(','));
+        let hops = lines.iter().rev().flat_map(|line| match self.header {
+            Form::XForwardedFor => Hops::plain(line),
+            Form::Forwarded => Hops::quoted(line),
+        });
         for hop in hops.take(MAX_HOPS) {
             let address = match self.header {
                 Form::XForwardedFor => address(hop),
-                Form::Forwarded => forwarded_for(hop).and_then(address),
+                Form::Forwarded => forwarded_for(hop).and_then(|node| address(&node)),
             };
             let Some(address) = address else {
                 break;
@@ -104,30 +109,129 @@ impl Trust {
     }
 }
 
-/// The `for` of one element of `Forwarded` (RFC 7239).
-fn forwarded_for(element: &str) -> Option<&str> {
-    element.split(';').find_map(|pair| {
-        let (name, value) = pair.trim().split_once('=')?;
-        name.eq_ignore_ascii_case("for")
-            .then(|| value.trim().trim_matches('"'))
-    })
+/// The elements of a line, from right to left. In `Forwarded`, commas inside quotes part nothing: a proxy may quote what
+/// a client wrote, such as its `Host`.
+struct Hops<'l> {
+    rest: Option<&'l str>,
+    quotes: bool,
 }
 
-/// An address, perhaps with a port or in brackets.
+impl<'l> Hops<'l> {
+    const fn plain(line: &'l str) -> Self {
+        Self {
+            rest: Some(line),
+            quotes: false,
+        }
+    }
+
+    const fn quoted(line: &'l str) -> Self {
+        Self {
+            rest: Some(line),
+            quotes: true,
+        }
+    }
+}
+
+impl<'l> Iterator for Hops<'l> {
+    type Item = &'l str;
+
+    fn next(&mut self) -> Option<&'l str> {
+        let rest = self.rest?;
+        let bytes = rest.as_bytes();
+        let mut inside = false;
+        for place in (0..bytes.len()).rev() {
+            match bytes.get(place) {
+                Some(b'"') if self.quotes && !is_escaped(bytes, place) => inside = !inside,
+                Some(b',') if !inside => {
+                    self.rest = rest.get(..place);
+                    return rest.get(place + 1..);
+                }
+                _ => {}
+            }
+        }
+        self.rest = None;
+        Some(rest)
+    }
+}
+
+/// Whether an odd number of backslashes stands before `place`.
+fn is_escaped(bytes: &[u8], place: usize) -> bool {
+    let before = bytes.get(..place).unwrap_or_default();
+    let backslashes = before
+        .iter()
+        .rev()
+        .take_while(|byte| **byte == b'\\')
+        .count();
+    backslashes % 2 == 1
+}
+
+/// The `for` of one element of `Forwarded` (RFC 7239); an element that has two, or is not well formed, has none.
+fn forwarded_for(element: &str) -> Option<String> {
+    let mut found = None;
+    let mut rest = element.trim();
+    while !rest.is_empty() {
+        let (name, value) = rest.split_once('=')?;
+        let (value, after) = match value.strip_prefix('"') {
+            Some(quoted) => unquoted(quoted)?,
+            None => {
+                let end = value.find(';').unwrap_or(value.len());
+                let (value, after) = value.split_at(end);
+                (value.trim().to_owned(), after)
+            }
+        };
+        if name.trim().eq_ignore_ascii_case("for") && found.replace(value).is_some() {
+            return None;
+        }
+        let after = after.trim_start();
+        rest = match after.strip_prefix(';') {
+            Some(more) => more.trim_start(),
+            None if after.is_empty() => after,
+            None => return None,
+        };
+    }
+    found
+}
+
+/// What stands before the closing quote, without its escapes, and what stands behind it.
+fn unquoted(text: &str) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut letters = text.char_indices();
+    while let Some((place, letter)) = letters.next() {
+        match letter {
+            '"' => return Some((value, text.get(place + 1..)?)),
+            '\\' => value.push(letters.next()?.1),
+            letter => value.push(letter),
+        }
+    }
+    None
+}
+
+/// An address, perhaps with a port; IPv6 with a port stands in brackets.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
-    let bare = match text.strip_prefix('[') {
-        Some(rest) => rest.split_once(']')?.0,
-        None => text,
+    let parsed = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (bare, behind) = rest.split_once(']')?;
+            let port = behind.strip_prefix(':');
+            if !behind.is_empty() && port.is_none_or(|port| port.parse::<u16>().is_err()) {
+                return None;
+            }
+            bare.parse::<Ipv6Addr>().ok().map(IpAddr::from)
+        }
+        None => text.parse::<IpAddr>().ok().or_else(|| {
+            text.parse::<SocketAddrV4>()
+                .ok()
+                .map(|socket| (*socket.ip()).into())
+        }),
     };
-    let parsed = bare.parse::<IpAddr>().ok();
-    let parsed = parsed.or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
     parsed.map(|address| address.to_canonical())
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use http::HeaderValue;
+
     use super::*;
 
     /// Trusted networks, peer, lines of the header, then the expected address and whether it was forwarded.
@@ -139,7 +243,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         for line in lines {
             let name = HeaderName::try_from(header).unwrap();
-            headers.append(name, line.parse().unwrap());
+            headers.append(name, HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
         // The header that is not configured is always forged here.
         let other = if header == "forwarded" {
@@ -242,6 +346,66 @@ mod tests {
         let hidden = ["for=1.1.1.1, for=_hidden"];
         let found = client(&["10.0.0.0/8"], "forwarded", "10.0.0.1:1", &hidden);
         assert_eq!(found, ("10.0.0.1".to_owned(), false));
+    }
+
+    /// Behind a proxy that appends the truth, whatever a client writes: header, lines, what is found, whether forwarded.
+    #[test]
+    fn forgeries_are_never_believed() {
+        const TRUTH: &str = "1.1.1.1";
+        let long = format!("{}{TRUTH}", "6.6.6.6, ".repeat(5_000));
+        let plain: [(&[&str], &str, bool); 16] = [
+            // What stands left of the truth, on one line or several, in any number.
+            (&["6.6.6.6, 1.1.1.1"], TRUTH, true),
+            (&["6.6.6.6", "1.1.1.1"], TRUTH, true),
+            (&["6.6.6.6", "10.0.0.9", "1.1.1.1"], TRUTH, true),
+            (&[long.as_str()], TRUTH, true),
+            (&["unknown, _hidden, 1.1.1.1"], TRUTH, true),
+            (&["\u{fc}, 1.1.1.1"], TRUTH, true),
+            (&["\"6.6.6.6, 1.1.1.1"], TRUTH, true),
+            (&[",,,, 1.1.1.1"], TRUTH, true),
+            // A trusted address as one's own ends where the proxy wrote it: behind it is what the proxy believes.
+            (&["10.0.0.9, 1.1.1.1, 10.0.0.2"], TRUTH, true),
+            // IPv4 in IPv6 clothes is IPv4, and a port is not part of an address.
+            (&["6.6.6.6, ::ffff:1.1.1.1"], TRUTH, true),
+            (&["6.6.6.6, [::ffff:1.1.1.1]:4711"], TRUTH, true),
+            (&["6.6.6.6, 1.1.1.1:4711"], TRUTH, true),
+            // What is no address is not guessed at: the proxy's own stands.
+            (&["6.6.6.6, fe80::1%eth0"], "10.0.0.1", false),
+            (&["6.6.6.6, 1.1.1.1:99999"], "10.0.0.1", false),
+            (&["6.6.6.6, [2620:fe::fe]x"], "10.0.0.1", false),
+            (&["6.6.6.6, 01.1.1.1"], "10.0.0.1", false),
+        ];
+        for (lines, expected, forwarded) in plain {
+            let found = client(&["10.0.0.0/8"], "x-forwarded-for", "10.0.0.1:1", lines);
+            assert_eq!(found, (expected.to_owned(), forwarded), "{lines:?}");
+        }
+        let standard: [(&[&str], &str, bool); 15] = [
+            (&["for=6.6.6.6, for=1.1.1.1"], TRUTH, true),
+            (&["for=6.6.6.6", "FOR=1.1.1.1"], TRUTH, true),
+            (&["for=\"6.6.6.6, for=1.1.1.1"], TRUTH, true),
+            // A proxy that quotes the client's Host quotes whatever is in it.
+            (
+                &["for=1.1.1.1;host=\"a, for=6.6.6.6\";proto=https"],
+                TRUTH,
+                true,
+            ),
+            (&["host=\"a;for=6.6.6.6\";for=1.1.1.1"], TRUTH, true),
+            (&["for=1.1.1.1;host=\"a\\\", for=6.6.6.6\""], TRUTH, true),
+            (&["for=1.1.1.1;host=\"a\\\\\";by=10.0.0.1"], TRUTH, true),
+            (&["for=\"1.1.1.1:4711\""], TRUTH, true),
+            // Two of them, a broken one, or one that hides itself, is none.
+            (&["for=6.6.6.6;for=1.1.1.1"], "10.0.0.1", false),
+            (&["for=1.1.1.1;host=\"a"], "10.0.0.1", false),
+            (&["for=\"1.1.1.1\"x"], "10.0.0.1", false),
+            (&["for=_hidden"], "10.0.0.1", false),
+            (&["for=unknown"], "10.0.0.1", false),
+            (&["for=\"[fe80::1%25eth0]\""], "10.0.0.1", false),
+            (&["proto=https"], "10.0.0.1", false),
+        ];
+        for (lines, expected, forwarded) in standard {
+            let found = client(&["10.0.0.0/8"], "forwarded", "10.0.0.1:1", lines);
+            assert_eq!(found, (expected.to_owned(), forwarded), "{lines:?}");
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::edge::Edge;
 use crate::observe::Call;
 use crate::problem::Problem;
 use crate::routes::{BodyField, Lookup, Operation};
-use crate::{grpc, pages, shield, sse};
+use crate::{grpc, link, pages, shield, sse};
 
 /// Answers every request.
 pub(crate) async fn handle(
@@ -60,6 +60,11 @@ impl Edge {
         let peer = peer.map_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), |peer| peer.0);
         let client = self.trust.client(peer, request.headers());
         let admitted = self.admit(request.uri(), request.headers(), client);
+        // Before anything that could repeat the path in an answer or read its origin: the path holds the link's token.
+        if let Some(place) = link::Place::of(request.uri().path()) {
+            call.page(place.label());
+            return link::answer(self, place, request, client, admitted).await;
+        }
         let origin = request.headers().get(ORIGIN).cloned();
         let (mut response, is_public) = if grpc::is_grpc(request.headers()) {
             if let Some(index) = self.routes.grpc_index(request.uri().path()) {
@@ -72,10 +77,11 @@ impl Edge {
         } else {
             match admitted {
                 Ok(()) => self.http(request, client, call).await,
-                // Says nothing of anybody; a page that is not told would see a broken connection.
+                // A page that may ask is told why it is not answered; others learn nothing.
                 Err(failure) => {
+                    let (path, method) = (request.uri().path(), request.method());
                     let problem = Problem::of(failure, None);
-                    (problem.respond(request.uri().path()), true)
+                    (problem.respond(path), self.is_public(method, path))
                 }
             }
         };
@@ -93,17 +99,17 @@ impl Edge {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path();
         if let Some(response) = pages::find(self, &parts.method, path, &parts.headers).await {
-            return (response, true);
+            return (response, false);
         }
         let (index, values) = match self.routes.find(&parts.method, path) {
             Lookup::Found(index, values) => (index, values),
             Lookup::WrongMethod(allow) => {
-                return (Problem::wrong_method(allow).respond(path), true);
+                return (Problem::wrong_method(allow).respond(path), false);
             }
-            Lookup::Unknown => return (nowhere(path), true),
+            Lookup::Unknown => return (nowhere(path), false),
         };
         let Some(operation) = self.routes.operations.get(index) else {
-            return (nowhere(path), true);
+            return (nowhere(path), false);
         };
         call.found(index);
         let answered = self
@@ -200,6 +206,12 @@ impl Edge {
         }
     }
 
+    /// Whether the operation needs no credential: any page of the web may ask it.
+    fn is_public(&self, method: &Method, path: &str) -> bool {
+        matches!(self.routes.find(method, path), Lookup::Found(index, _)
+            if self.routes.operations.get(index).is_some_and(|found| found.public))
+    }
+
     fn options(&self, path: &str, headers: &HeaderMap) -> Response<Body> {
         // Preflights of gRPC-web ask for the method's own path.
         if self.routes.find_grpc(path).is_some() {
@@ -207,9 +219,7 @@ impl Edge {
         }
         match self.routes.find(&Method::OPTIONS, path) {
             Lookup::WrongMethod(allow) => {
-                let get = self.routes.find(&Method::GET, path);
-                let is_public = matches!(get, Lookup::Found(index, _)
-                    if self.routes.operations.get(index).is_some_and(|found| found.public));
+                let is_public = self.is_public(&Method::GET, path);
                 self.origins.preflight(headers, is_public, &allow)
             }
             _ => nowhere(path),

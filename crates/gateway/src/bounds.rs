@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use service_kit::config::{Config, Kind, Setting};
-use service_kit::serve::{HttpLimits, SharedAddresses};
+use service_kit::serve::{HttpLimits, ProxyProtocol, SharedAddresses};
 
 use crate::address::Trust;
 
@@ -194,12 +194,15 @@ impl Bounds {
     }
 
     /// What the listener bears. Behind an address that is trusted as a proxy there are many clients.
-    pub(crate) fn limits(&self, trust: &Trust) -> HttpLimits {
-        let trust = trust.clone();
+    pub(crate) fn limits(&self, trust: &Trust, proxies: ProxyProtocol) -> HttpLimits {
+        let (trust, balancers) = (trust.clone(), proxies.clone());
         HttpLimits {
             connections: self.connections,
             connections_per_address: self.connections_per_address,
-            shared: SharedAddresses::new(move |address| trust.trusts(address)),
+            shared: SharedAddresses::new(move |address| {
+                trust.trusts(address) || balancers.expects(address)
+            }),
+            proxies,
             header_timeout: self.header_timeout,
             write_timeout: self.write_timeout,
             header_bytes: self.head_bytes,

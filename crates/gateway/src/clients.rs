@@ -1,8 +1,10 @@
 //! What the gateway itself asks of other services.
 //!
-//! Role: two questions, whose key a secret is and who a person is whose login was proven, asked of intake in the gateway's own name; and the edge's own answers,
-//! because they are messages too.
+//! Role: asked of intake in the gateway's own name: whose key a secret is, who a person is whose login was proven, and what
+//! somebody with a link does; and the edge's own answers, because they are messages too.
 //! Failure story: a [`Failure`] as intake gave it, or `UNAVAILABLE` when intake cannot be reached.
+
+pub(crate) mod links;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -42,22 +44,27 @@ pub(crate) struct Keys {
     own: TokenInjector,
 }
 
+/// Tokens in the gateway's own name.
+fn own_tokens(signer: TokenSigner) -> TokenInjector {
+    let gateway = Principal {
+        id: "service:gateway".to_owned(),
+        display_name: "gateway".to_owned(),
+        bindings: vec![RoleBinding {
+            role: Role::Service.into(),
+            scope: Some(Scope {
+                scope: Some(scope::Scope::All(true)),
+            }),
+        }],
+        owner: String::new(),
+    };
+    TokenInjector::new(signer, gateway.encode_to_vec(), TOKEN_TTL)
+}
+
 impl Keys {
     pub(crate) fn new(intake: ClientChannel, signer: TokenSigner) -> Self {
-        let gateway = Principal {
-            id: "service:gateway".to_owned(),
-            display_name: "gateway".to_owned(),
-            bindings: vec![RoleBinding {
-                role: Role::Service.into(),
-                scope: Some(Scope {
-                    scope: Some(scope::Scope::All(true)),
-                }),
-            }],
-            owner: String::new(),
-        };
         Self {
             intake,
-            own: TokenInjector::new(signer, gateway.encode_to_vec(), TOKEN_TTL),
+            own: own_tokens(signer),
         }
     }
 

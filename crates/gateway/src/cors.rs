@@ -1,7 +1,8 @@
 //! Which web pages may call from a browser.
 //!
 //! Role: answers preflights and marks responses. Closed by default; configured origins alone are let in, by exact
-//! text. Operations that need no credential (which address do I have?) are open to any page.
+//! text. The one operation that needs no credential (which address do I have?) is open to any page; documents, health
+//! and the pages behind links are not.
 //! Invariants: no cookies are ever used here, so credentials mode is never allowed.
 //! Failure story: a preflight of a foreign origin gets no permission, and the browser keeps the page out.
 

@@ -28,6 +28,7 @@ use crate::login::Logins;
 use crate::observe::{Measured, OpenStream};
 use crate::openapi::Documents;
 use crate::routes::Routes;
+use crate::visits::Pages;
 
 /// Everything that requests share.
 pub(crate) struct Edge {
@@ -39,6 +40,7 @@ pub(crate) struct Edge {
     pub(crate) origins: Origins,
     pub(crate) key_rate: Rate<[u8; 32]>,
     pub(crate) address_rate: Rate<IpAddr>,
+    pub(crate) pages: Pages,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) address_streams: Shares<IpAddr>,
     pub(crate) max_body_bytes: usize,

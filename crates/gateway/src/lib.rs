@@ -26,6 +26,7 @@ mod edge;
 mod grpc;
 mod json;
 mod limits;
+mod link;
 mod login;
 #[cfg(feature = "measure")]
 pub mod measure;
@@ -41,6 +42,7 @@ mod settings;
 mod shield;
 mod sse;
 mod start;
+mod visits;
 
 pub use bounds::Bounds;
 pub use json::schema::SchemaError;

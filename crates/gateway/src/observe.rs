@@ -1,7 +1,7 @@
 //! One span and one measurement for every request.
 //!
 //! Role: continues the caller's trace (W3C) and counts by operation, method and status.
-//! Invariants: labels are bounded: a path that is no operation is `other`; a stream is counted when it is opened, and
+//! Invariants: labels are bounded: a path that is no operation is `other`, and no path is ever written: one may hold the token of a link; a stream is counted when it is opened, and
 //! for as long as it is open in `portreeve_http_streams`. A gRPC call counts under its operation with its HTTP status;
 //! its own status is in `portreeve_rpc_duration_seconds`.
 //! Failure story: none of its own.
@@ -116,6 +116,13 @@ impl Call<'_> {
             // The convention's name: `POST /v1/subscriptions`.
             telemetry::name_span(&self.span, format!("{} {label}", self.method));
         }
+    }
+
+    /// The request is for a page that is no operation: its label is fixed, for its path may hold a secret.
+    pub(crate) fn page(&mut self, label: &'static str) {
+        self.route = Arc::from(label);
+        self.span.record("http.route", label);
+        telemetry::name_span(&self.span, format!("{} {label}", self.method));
     }
 
     /// The request is answered at the monotonic moment `now`.

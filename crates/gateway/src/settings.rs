@@ -26,7 +26,7 @@ const fn setting(
     }
 }
 
-const OWN: [Setting; 13] = [
+const OWN: [Setting; 17] = [
     setting(
         "gateway.listen",
         Some("127.0.0.1:8080"),
@@ -77,6 +77,24 @@ const OWN: [Setting; 13] = [
         "Requests per second from one address (IPv6: one /64 network), with bursts of twice as many; 0: no limit.",
     ),
     setting(
+        "gateway.rate-per-link",
+        Some("5"),
+        Kind::Integer,
+        "Requests per second for one link, and from one address for all links, with bursts of twice as many; 0: no limit.",
+    ),
+    setting(
+        "gateway.ipv4-url",
+        None,
+        Kind::Url,
+        "Where this gateway is reached over IPv4 alone, as in https://v4.portreeve.example: the pages prove IPv4 sources there.",
+    ),
+    setting(
+        "gateway.ipv6-url",
+        None,
+        Kind::Url,
+        "Where this gateway is reached over IPv6 alone, as in https://v6.portreeve.example: the pages prove IPv6 sources there.",
+    ),
+    setting(
         "gateway.max-streams",
         Some("4096"),
         Kind::Integer,
@@ -95,6 +113,12 @@ const OWN: [Setting; 13] = [
         "The header in which those proxies tell the client's address: x-forwarded-for or forwarded.",
     ),
     setting(
+        "gateway.proxy-protocol-from",
+        None,
+        Kind::List,
+        "Networks of balancers that speak the PROXY protocol, version 2: their connections must begin with its header, and nobody else's may.",
+    ),
+    setting(
         "gateway.allowed-origins",
         None,
         Kind::List,
@@ -111,7 +135,7 @@ const OWN: [Setting; 13] = [
 /// The settings of the gateway.
 pub static SETTINGS: &[Setting] = &{
     let mut all = [OWN[0]; OWN.len() + bounds::SETTINGS.len()];
-    let mut place = 0;
+    let mut place = 0_usize;
     while place < all.len() {
         all[place] = match place.checked_sub(OWN.len()) {
             None => OWN[place],
@@ -137,12 +161,20 @@ pub struct Settings {
     pub rate_per_key: u32,
     /// Requests per second from an address; 0: no limit.
     pub rate_per_address: u32,
+    /// Requests per second for a link, and from an address for all links; 0: no limit.
+    pub rate_per_link: u32,
+    /// Where the gateway is reached over IPv4 alone; empty: nowhere.
+    pub ipv4_url: String,
+    /// Where the gateway is reached over IPv6 alone; empty: nowhere.
+    pub ipv6_url: String,
     /// Streams of events open at once.
     pub max_streams: usize,
     /// Networks of the proxies in front.
     pub trusted_proxies: Vec<String>,
     /// `x-forwarded-for` or `forwarded`.
     pub forwarded_header: String,
+    /// Networks whose connections begin with a header of the PROXY protocol, version 2.
+    pub proxy_protocol_from: Vec<String>,
     /// Origins that may call from a browser.
     pub allowed_origins: Vec<String>,
     /// Whether reflection is served.
@@ -159,6 +191,7 @@ impl Settings {
     /// The values of `config`.
     pub fn from_config(config: &Config) -> Self {
         let rate = |key| u32::try_from(config.int(key).max(0)).unwrap_or(u32::MAX);
+        let url = |key| config.optional(key).unwrap_or_default().to_owned();
         Self {
             listen: config.text("gateway.listen").to_owned(),
             max_body_bytes: config.count("gateway.max-body-bytes"),
@@ -166,9 +199,13 @@ impl Settings {
             request_timeout: config.duration("gateway.request-timeout"),
             rate_per_key: rate("gateway.rate-per-key"),
             rate_per_address: rate("gateway.rate-per-address"),
+            rate_per_link: rate("gateway.rate-per-link"),
+            ipv4_url: url("gateway.ipv4-url"),
+            ipv6_url: url("gateway.ipv6-url"),
             max_streams: config.count("gateway.max-streams"),
             trusted_proxies: config.list("gateway.trusted-proxies").to_vec(),
             forwarded_header: config.text("gateway.forwarded-header").to_owned(),
+            proxy_protocol_from: config.list("gateway.proxy-protocol-from").to_vec(),
             allowed_origins: config.list("gateway.allowed-origins").to_vec(),
             reflection: config.bool("gateway.reflection"),
             login: LoginSettings::from_config(config),
@@ -187,9 +224,13 @@ impl Default for Settings {
             request_timeout: Duration::from_secs(15),
             rate_per_key: 10_000,
             rate_per_address: 10_000,
+            rate_per_link: 5,
+            ipv4_url: String::new(),
+            ipv6_url: String::new(),
             max_streams: 4096,
             trusted_proxies: Vec::new(),
             forwarded_header: "x-forwarded-for".to_owned(),
+            proxy_protocol_from: Vec::new(),
             allowed_origins: Vec::new(),
             reflection: true,
             login: LoginSettings::default(),

@@ -11,7 +11,7 @@ use service_kit::admin::Readiness;
 use service_kit::channel::ClientChannel;
 use service_kit::clock::Clock;
 use service_kit::identity::TokenSigner;
-use service_kit::serve::{HttpLimits, Shares};
+use service_kit::serve::{HttpLimits, ProxyProtocol, Shares};
 use service_kit::shutdown::Shutdown;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -23,7 +23,7 @@ use crate::address::Trust;
 use crate::answer::handle;
 use crate::auth::Authenticator;
 use crate::backend::Backends;
-use crate::clients::Keys;
+use crate::clients::{Keys, links::Links};
 use crate::cors::Origins;
 use crate::edge::Edge;
 use crate::limits::Rate;
@@ -31,6 +31,7 @@ use crate::login::Logins;
 use crate::observe::Measured;
 use crate::routes::{ContractError, Routes};
 use crate::settings::Settings;
+use crate::visits::Pages;
 
 /// What the gateway needs from the process around it.
 pub struct Deps {
@@ -106,8 +107,22 @@ pub async fn start(
     let routes = Routes::build(proto::descriptors())?;
     let (local, mut tasks) = local(&settings, &routes, &shutdown).await?;
     tasks.extend(logins.follow(&shutdown));
-    let limits = settings.bounds.limits(&trust);
+    let proxies = ProxyProtocol::new(&settings.proxy_protocol_from)
+        .map_err(setting("gateway.proxy-protocol-from"))?;
+    let limits = settings.bounds.limits(&trust, proxies);
     let keys = Keys::new(deps.intake.clone(), deps.signer.clone());
+    let links = Links::new(
+        deps.intake.clone(),
+        deps.signer.clone(),
+        settings.request_timeout,
+    );
+    let pages = Pages::new(
+        links,
+        settings.rate_per_link,
+        &settings.ipv4_url,
+        &settings.ipv6_url,
+    )
+    .map_err(|(setting, problem)| StartError::Setting { setting, problem })?;
     let edge = Edge {
         measured: Measured::new(&routes),
         backends: Backends {
@@ -122,6 +137,7 @@ pub async fn start(
         origins,
         key_rate: Rate::per_second(settings.rate_per_key),
         address_rate: Rate::per_second(settings.rate_per_address),
+        pages,
         address_streams: Shares::new(settings.bounds.streams_per_address),
         streams: Arc::new(Semaphore::new(
             settings.max_streams.min(Semaphore::MAX_PERMITS),

@@ -16,6 +16,8 @@ use crate::contract;
 pub struct Client {
     base: String,
     key: Option<String>,
+    /// Sent with every request beside the usual ones.
+    header: Option<(&'static str, String)>,
     /// Whether answers are held against the contract.
     checked: bool,
     pool: Pool<HttpConnector, Full<Bytes>>,
@@ -83,6 +85,7 @@ impl Client {
         Self {
             base: base.into(),
             key: key.map(str::to_owned),
+            header: None,
             checked: false,
             pool: Pool::builder(TokioExecutor::new()).build(connector),
         }
@@ -92,6 +95,14 @@ impl Client {
     pub(crate) fn checked(self) -> Self {
         Self {
             checked: true,
+            ..self
+        }
+    }
+
+    /// The same with a header of its own on every request.
+    pub fn with_header(self, name: &'static str, value: &str) -> Self {
+        Self {
+            header: Some((name, value.to_owned())),
             ..self
         }
     }
@@ -123,6 +134,30 @@ impl Client {
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(Method::POST, path, Some(body), &Call::default())
             .await
+    }
+
+    /// Posts a form, as a browser does.
+    ///
+    /// # Panics
+    /// When the request cannot be written.
+    pub async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let spell = |text: &str| -> String {
+            text.bytes()
+                .map(|byte| match byte {
+                    b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+                    byte => format!("%{byte:02X}"),
+                })
+                .collect()
+        };
+        let pairs: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| format!("{}={}", spell(name), spell(value)))
+            .collect();
+        let request = Request::post(format!("{}{path}", self.base))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Full::new(Bytes::from(pairs.join("&"))))
+            .expect("a request that can be written");
+        self.exchange(request).await
     }
 
     /// Posts a command on the thing `seen`, with the version in it.
@@ -165,25 +200,8 @@ impl Client {
             }
         };
         let request = request.body(sent).expect("a request that can be written");
-        let broken = |why: String| Answer {
-            status: 0,
-            headers: HeaderMap::new(),
-            body: Value::String(why),
-        };
-        let response = match self.pool.request(request).await {
-            Ok(response) => response,
-            Err(error) => return broken(format!("{error:?}")),
-        };
-        let (head, collected) = response.into_parts();
-        let answer = match collected.collect().await {
-            Ok(collected) => Answer {
-                status: head.status.as_u16(),
-                headers: head.headers,
-                body: read(&collected.to_bytes()),
-            },
-            Err(error) => return broken(format!("{error:?}")),
-        };
-        if self.checked {
+        let answer = self.exchange(request).await;
+        if self.checked && answer.status != 0 {
             contract::check(
                 &method,
                 path,
@@ -194,6 +212,32 @@ impl Client {
             );
         }
         answer
+    }
+
+    /// Sends a request and reads its answer whole.
+    async fn exchange(&self, mut request: Request<Full<Bytes>>) -> Answer {
+        if let Some((name, value)) = &self.header {
+            let value = value.parse().expect("a header that can be written");
+            request.headers_mut().insert(*name, value);
+        }
+        let broken = |why: String| Answer {
+            status: 0,
+            headers: HeaderMap::new(),
+            body: Value::String(why),
+        };
+        let response = match self.pool.request(request).await {
+            Ok(response) => response,
+            Err(error) => return broken(format!("{error:?}")),
+        };
+        let (head, collected) = response.into_parts();
+        match collected.collect().await {
+            Ok(collected) => Answer {
+                status: head.status.as_u16(),
+                headers: head.headers,
+                body: read(&collected.to_bytes()),
+            },
+            Err(error) => broken(format!("{error:?}")),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Role: [`House`] is the whole house in this process with a clock that the test owns; [`Process`] is the real
 //! executable, to be killed; both on SQLite or on a private PostgreSQL ([`Store`]). [`Client`] speaks HTTP and JSON to
-//! either (a house's own holds every answer against the OpenAPI document), [`Follower`] follows events over SSE, [`Receiver`] is a webhook's other end, [`Provider`] a real OpenID provider. [`until`] waits for conditions.
+//! either (a house's own holds every answer against the OpenAPI document), [`Follower`] follows events over SSE, [`Receiver`] is a webhook's other end, [`Provider`] a real OpenID provider, [`Browser`] a real Chromium. [`until`] waits for conditions.
 //! Invariants: nothing here is a stand-in for a part of Portreeve: real servers, real stores, real sockets. Everything
 //! that is started ends with the test.
 //! Failure story: a helper that cannot do its work panics with what was expected and what came; that is the test's
@@ -14,6 +14,7 @@
     reason = "this crate is only ever part of a test, which fails by panicking"
 )]
 
+mod browser;
 mod catalogue;
 mod client;
 mod contract;
@@ -25,6 +26,7 @@ mod receiver;
 mod store;
 mod wait;
 
+pub use browser::{Browser, BrowserOptions, ENTER, Element, SHIFT, TAB};
 pub use catalogue::{asked, catalogue};
 pub use client::{Answer, Call, Client};
 pub use follower::{FeedEvent, Follower};

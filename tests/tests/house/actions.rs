@@ -27,6 +27,10 @@ fn verbs_of_requests() -> Vec<(&'static str, Value)> {
         ("approve", json!({})),
         ("reject", json!({"note": "too wide"})),
         ("review", json!({"note": "fine"})),
+        (
+            "delegate",
+            json!({"recipient": "NetOps", "purposes": ["prove_source"]}),
+        ),
         ("comment", json!({"text": "hello"})),
     ]
 }
@@ -61,6 +65,7 @@ async fn send(who: &Client, collection: &str, thing: &Value, verb: &str, body: &
             who.send(Method::PATCH, &path, Some(body), &seen).await
         }
         "comment" => who.post(&format!("{path}/comments"), body).await,
+        "delegate" => who.post(&format!("{path}/links"), body).await,
         verb => {
             // `request_information` is `:requestInformation`.
             let mut words = verb.split('_');

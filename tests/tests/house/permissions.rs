@@ -60,7 +60,10 @@ fn target(rpc: &str) -> Option<Target> {
         | "ReviewEmergency"
         | "CreateComment"
         | "ListComments"
-        | "ListTimeline" => Target::Request,
+        | "ListTimeline"
+        | "CreateLink"
+        | "ListLinks"
+        | "RevokeLink" => Target::Request,
         "GetGrant"
         | "ClaimGrant"
         | "ReleaseGrant"
@@ -111,7 +114,8 @@ fn target(rpc: &str) -> Option<Target> {
         | "RotateWebhookSecret" => Target::Missing("id"),
         "ListDeliveries" | "RedeliverDelivery" => Target::Missing("webhook_endpoint"),
         "AuthenticateApiKey" | "AuthenticatePerson" | "RunDue" | "WatchNextDeadline"
-        | "TailEvents" | "ReadEvents" | "GetFeed" | "Check" => Target::Inside,
+        | "TailEvents" | "ReadEvents" | "GetFeed" | "Check" | "LookAtLink" | "FillInByLink"
+        | "ProveSourceByLink" => Target::Inside,
         _ => return None,
     })
 }
@@ -169,6 +173,7 @@ fn message(method: &MethodDescriptor, target: &Target, things: &Things) -> Vec<u
             for field in ["text", "note", "reason", "answer"] {
                 set(&mut message, field, "a word");
             }
+            set(&mut message, "link", "01930a3e-7c00-7000-8000-000000000000");
             set(&mut message, "until", "2026-12-01");
             set(&mut message, "queue", "support-rosetta");
             fill(&mut message);
@@ -195,6 +200,8 @@ fn cell(result: &Result<(), Status>, target: &Target) -> &'static str {
         "UNAUTHENTICATED" => "key",
         "FORBIDDEN" => "-",
         "INTERNAL" | "UNAVAILABLE" | "DEADLINE_EXCEEDED" => "FAILED",
+        // Whose request it is was decided before.
+        "LINK_NOT_FOUND" => "yes",
         reason if reason.ends_with("_NOT_FOUND") && !matches!(target, Target::Missing(_)) => {
             "hidden"
         }

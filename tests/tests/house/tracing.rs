@@ -17,7 +17,7 @@ use opentelemetry_proto::tonic::{
     trace::v1::Span,
 };
 use serde_json::{Value, json};
-use testkit::{Call, Place, Process, Store, asked, catalogue};
+use testkit::{Call, Client, Place, Process, Store, asked, catalogue};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
@@ -143,4 +143,88 @@ async fn one_trace_runs_from_the_gateway_to_the_commit_the_event_and_the_log() {
         let found = tree.contains(&(name.to_owned(), parent.to_owned()));
         assert!(found, "{name} below {parent} is not in {tree:#?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_token_of_a_link_is_in_no_log_line_no_span_and_no_metric() {
+    let (collector, endpoint) = Collector::start().await;
+    let place = Place::fresh(Store::Sqlite);
+    let settings = [
+        ("otlp-endpoint", endpoint.as_str()),
+        ("log.format", "json"),
+        ("log.filter", "trace"),
+        ("gateway.rate-per-link", "3"),
+    ];
+    let mut process = Process::start(&place, &settings).await;
+    let admin = process.admin(&place);
+    admin.post("/v1/catalogue:apply", &catalogue()).await.ok();
+    let draft = admin
+        .post(&format!("{REQUESTS}?draft=true"), &asked())
+        .await
+        .ok();
+    let links = format!(
+        "{REQUESTS}/{}/links",
+        draft["accessRequest"]["id"].as_str().unwrap()
+    );
+    let made = admin
+        .post(&links, &json!({"recipient": "NetOps"}))
+        .await
+        .ok();
+    let path = made["path"].as_str().unwrap();
+    let token = made["token"].as_str().unwrap();
+    // Every kind of answer: the page, a form, a proof, what is no page, a wrong method, too much, and too often.
+    let colleague = Client::new(admin.base(), None);
+    let traced = Call {
+        traceparent: Some(format!("00-{TRACE}-00f067aa0ba902b7-01")),
+        ..Call::default()
+    };
+    assert_eq!(
+        colleague
+            .send(Method::GET, path, None, &traced)
+            .await
+            .status,
+        200
+    );
+    colleague
+        .form(path, &[("sources", "10.0.0.1"), ("do", "send")])
+        .await;
+    colleague.form(&format!("{path}/source"), &[]).await;
+    colleague
+        .send(Method::PUT, path, Some(&json!({})), &traced)
+        .await;
+    colleague.get(&format!("{path}/nowhere")).await;
+    colleague
+        .get(&format!("{path}?{}", "x".repeat(9_000)))
+        .await;
+    let often = async || colleague.get(path).await.status == 429;
+    testkit::until("the link is asked too often", often).await;
+
+    let metrics = process.probes().get("/metrics").await.body;
+    let metrics = metrics.as_str().unwrap();
+    assert!(
+        metrics.contains("/l/{link}"),
+        "the pages are counted by their label"
+    );
+    assert!(process.terminate().await.success());
+    let log = fs::read_to_string(place.path().join("log")).unwrap();
+    assert!(
+        log.contains("/l/{link}"),
+        "the pages are in the log by their label"
+    );
+    let secret = token.trim_start_matches("prl_");
+    // Half of it would be too much: the prefix that lists show has ten characters with `prl_`.
+    for part in [secret, &secret[6..20], &secret[20..34]] {
+        assert!(!log.contains(part), "the log has the token");
+        assert!(!metrics.contains(part), "the metrics have the token");
+    }
+    let spans = collector.spans.lock().unwrap();
+    let named = spans
+        .iter()
+        .filter(|span| span.name.ends_with("/l/{link}"))
+        .count();
+    assert!(named > 0, "the pages have spans");
+    assert!(
+        !format!("{spans:?}").contains(&secret[6..20]),
+        "a span has the token"
+    );
 }

@@ -163,7 +163,9 @@ impl Request {
                     }))
             }
             (RequestCommand::Approve { note, verdict }, S::InReview) => {
-                four_eyes(by, &self.requester)?;
+                for asker in self.askers() {
+                    four_eyes(by, asker)?;
+                }
                 self.reading = Some(verdict.accepted()?);
                 self.findings.clone_from(&verdict.findings);
                 self.decide(true, note, by, now);
@@ -178,7 +180,9 @@ impl Request {
             (RequestCommand::Review { note }, S::Approved | S::Implementing | S::Completed)
                 if self.review_owed =>
             {
-                four_eyes(by, &self.requester)?;
+                for asker in self.askers() {
+                    four_eyes(by, asker)?;
+                }
                 if let Some(decision) = &self.decision {
                     four_eyes(by, &decision.decided_by)?;
                 }

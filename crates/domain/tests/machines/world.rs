@@ -176,6 +176,8 @@ impl World {
             questions: Vec::new(),
             decision: None,
             review_owed: false,
+            asked_through: Vec::new(),
+            source_proofs: Vec::new(),
             imported: false,
             created_at: now,
             updated_at: now,

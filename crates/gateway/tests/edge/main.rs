@@ -10,6 +10,7 @@ mod follow;
 mod grpc;
 mod guard;
 mod house;
+mod pages;
 mod slow;
 mod transcode;
 mod wire;

@@ -52,6 +52,8 @@ pub(crate) struct Needs {
     pub(crate) live_keys: bool,
     /// Keys by id.
     pub(crate) keys: Vec<KeyId>,
+    /// Requests whose links are needed; each is among the cases too.
+    pub(crate) links_of: Vec<RequestId>,
     /// Imported rows by external id.
     pub(crate) imports: Vec<(InstitutionId, String)>,
 }

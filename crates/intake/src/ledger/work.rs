@@ -11,13 +11,13 @@ use domain::{
     case::Case,
     catalogue::{Institution, Product, Server, Terms},
     event::Event,
-    id::{GrantId, InstitutionId, KeyId, RequestId, RequestNumber},
+    id::{GrantId, InstitutionId, KeyId, LinkId, RequestId, RequestNumber},
     time::Instant,
 };
 
 use crate::{
     envelope::EnvelopeMaker,
-    store::{ApiKey, Changes, Comment, Replay, ReplayKey, Versioned},
+    store::{ApiKey, Changes, Comment, Replay, ReplayKey, StoredLink, Versioned},
 };
 
 /// Everything that a group loaded, as its commands leave it.
@@ -32,6 +32,7 @@ pub(super) struct Loaded {
     pub(super) servers: Vec<Versioned<Server>>,
     pub(super) live_keys: Vec<ApiKey>,
     pub(super) keys: Vec<ApiKey>,
+    pub(super) links: Vec<StoredLink>,
     pub(super) imports: HashMap<(InstitutionId, String), RequestNumber>,
     pub(super) year: u16,
     pub(super) numbers: std::ops::Range<u32>,
@@ -141,6 +142,21 @@ impl Work<'_> {
     /// The key that the command named.
     pub(crate) fn key(&self, id: KeyId) -> Option<&ApiKey> {
         self.loaded.keys.iter().find(|key| key.id == id)
+    }
+
+    /// The links of a request that the command named.
+    pub(crate) fn links_of(&self, request: RequestId) -> impl Iterator<Item = &StoredLink> {
+        self.loaded
+            .links
+            .iter()
+            .filter(move |stored| stored.link.request == request)
+    }
+
+    /// One of them.
+    pub(crate) fn link(&self, request: RequestId, id: LinkId) -> Option<StoredLink> {
+        self.links_of(request)
+            .find(|stored| stored.link.id == id)
+            .cloned()
     }
 
     /// What an external id was imported as.
@@ -253,6 +269,12 @@ impl Work<'_> {
             &mut group.keys,
             changes.keys,
             |key| key.id,
+        );
+        replace(
+            &mut self.loaded.links,
+            &mut group.links,
+            changes.links,
+            |stored| stored.link.id,
         );
         group.imports.extend(changes.imports);
         group.comments.extend(changes.comments);

@@ -277,6 +277,7 @@ fn gather(jobs: &Jobs) -> Needs {
         all.servers.extend(needs.servers.iter().cloned());
         all.keys.extend(&needs.keys);
         all.imports.extend(needs.imports.iter().cloned());
+        all.links_of.extend(&needs.links_of);
         all.live_keys |= needs.live_keys;
         all.numbers += needs.numbers;
     }
@@ -287,6 +288,7 @@ fn gather(jobs: &Jobs) -> Needs {
     unique(&mut all.servers);
     unique(&mut all.keys);
     unique(&mut all.imports);
+    unique(&mut all.links_of);
     all
 }
 
@@ -326,6 +328,9 @@ async fn load(
     }
     for id in &needs.keys {
         loaded.keys.extend(transaction.load_key(*id).await?);
+    }
+    for request in &needs.links_of {
+        loaded.links.extend(transaction.load_links(*request).await?);
     }
     if !needs.imports.is_empty() {
         for (institution, external_id, number) in transaction.load_imports(&needs.imports).await? {

@@ -11,6 +11,7 @@ pub(crate) mod events;
 pub(crate) mod grants;
 pub(crate) mod history;
 pub(crate) mod keys;
+pub(crate) mod links;
 pub(crate) mod paging;
 pub(crate) mod people;
 pub(crate) mod persons;

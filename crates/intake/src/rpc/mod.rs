@@ -9,6 +9,7 @@ mod grants;
 mod history;
 mod keys;
 mod ledger;
+mod links;
 mod persons;
 mod request_parts;
 mod requests;

@@ -9,6 +9,7 @@ use proto::intake::v1::{
     history_service_server::{self, HistoryServiceServer},
     key_service_server::{self, KeyServiceServer},
     ledger_service_server::{self, LedgerServiceServer},
+    link_service_server::{self, LinkServiceServer},
     person_service_server::{self, PersonServiceServer},
     request_service_server::{self, RequestServiceServer},
 };
@@ -16,18 +17,19 @@ use tonic::service::Routes;
 
 use super::{
     catalogue::Catalogue, grants::Grants, history::HistoryRpc, keys::Keys, ledger::LedgerRpc,
-    persons::Persons, requests::Requests,
+    links::LinkRpc, persons::Persons, requests::Requests,
 };
 use crate::operations::Intake;
 
 /// Their full names.
-pub(crate) const SERVICES: [&str; 7] = [
+pub(crate) const SERVICES: [&str; 8] = [
     request_service_server::SERVICE_NAME,
     grant_service_server::SERVICE_NAME,
     catalogue_service_server::SERVICE_NAME,
     key_service_server::SERVICE_NAME,
     ledger_service_server::SERVICE_NAME,
     history_service_server::SERVICE_NAME,
+    link_service_server::SERVICE_NAME,
     person_service_server::SERVICE_NAME,
 ];
 
@@ -39,5 +41,6 @@ pub(crate) fn routes(intake: &Intake) -> Routes {
         .add_service(KeyServiceServer::new(Keys(intake.clone())))
         .add_service(LedgerServiceServer::new(LedgerRpc(intake.clone())))
         .add_service(HistoryServiceServer::new(HistoryRpc(intake.clone())))
+        .add_service(LinkServiceServer::new(LinkRpc(intake.clone())))
         .add_service(PersonServiceServer::new(Persons(intake.clone())))
 }

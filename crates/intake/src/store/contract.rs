@@ -13,6 +13,7 @@ mod due;
 mod filters;
 mod history;
 mod keys;
+mod links;
 mod lists;
 mod live;
 mod live_plans;
@@ -226,6 +227,8 @@ contract! {
     rest::a_row_that_cannot_be_read_is_named,
     rest::what_was_committed_is_there_after_a_restart,
     rest::nul_characters_do_no_harm,
+    links::a_link_is_found_by_its_token_and_listed_by_its_request,
+    links::no_more_links_of_a_request_are_read_than_it_may_have,
     history::a_head_replaces_only_the_one_that_it_grew_from,
     history::two_sealers_make_one_history_and_prove_every_event,
     history::what_was_altered_stops_the_sealer,

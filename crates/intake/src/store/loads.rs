@@ -153,6 +153,13 @@ macro_rules! implement_transaction {
                 record.map(KeyRecord::read).transpose()
             }
 
+            async fn load_links(
+                &mut self,
+                request: RequestId,
+            ) -> Result<Vec<StoredLink>, StoreError> {
+                self.read_links(request).await
+            }
+
             async fn take_numbers(&mut self, year: u16, count: u32) -> Result<u32, StoreError> {
                 let full =
                     || StoreError::Failed(format!("the year {year} has no request numbers left"));

@@ -15,6 +15,7 @@ mod due;
 mod failure;
 mod history;
 mod keys;
+mod links;
 mod lists;
 mod loads;
 mod persons;
@@ -49,6 +50,7 @@ pub(crate) use self::{
     due::Ahead,
     history::{History, Sealed},
     keys::{KeyUse, Keys},
+    links::{Links, StoredLink},
     persons::Persons,
     reach::{Reach, Target},
     values::{
@@ -138,6 +140,9 @@ pub(crate) trait Transaction: Send {
     /// One key.
     async fn load_key(&mut self, id: KeyId) -> Result<Option<ApiKey>, StoreError>;
 
+    /// Every link of a request; its case must be loaded too, because its lock guards them.
+    async fn load_links(&mut self, request: RequestId) -> Result<Vec<StoredLink>, StoreError>;
+
     /// Takes `count` request numbers of `year` and returns the first. Rolled back with the transaction: no gaps.
     async fn take_numbers(&mut self, year: u16, count: u32) -> Result<u32, StoreError>;
 
@@ -167,7 +172,7 @@ pub(crate) trait Transaction: Send {
 
 /// The ledger's store.
 #[async_trait]
-pub(crate) trait Store: History + Keys + Persons + 'static {
+pub(crate) trait Store: History + Keys + Links + Persons + 'static {
     /// Opens a group transaction; on SQLite the only one at a time.
     async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError>;
 

@@ -28,6 +28,7 @@ use domain::{
         CommentId, EventId, GrantId, InstitutionId, KeyId, ProductId, RequestId, RequestNumber,
         ServerId, TeamId,
     },
+    link::Link,
     net::Destination,
     request::Request,
     time::Instant,
@@ -50,6 +51,7 @@ use super::{
     due,
     history::{self, History, LogRow, Sealed, implement_history},
     keys::{KeyUse, Keys, implement_keys},
+    links::{self, LinkRecord, Links, StoredLink, implement_links},
     lists,
     loads::{Outcome, implement_transaction},
     persons::{Persons, implement_persons},
@@ -315,4 +317,5 @@ implement_history!(PostgresStore, Postgres);
 implement_keys!(PostgresStore);
 implement_persons!(PostgresStore, "postgres");
 implement_catalogue!(PostgresTransaction);
+implement_links!(PostgresStore, PostgresTransaction);
 implement_transaction!(PostgresTransaction, "postgres");

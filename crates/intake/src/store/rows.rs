@@ -47,7 +47,7 @@ pub(super) fn json(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
         .map_err(|error| StoreError::Failed(format!("a value cannot be written: {error}")))
 }
 
-fn from_json<T: DeserializeOwned>(
+pub(super) fn from_json<T: DeserializeOwned>(
     table: &'static str,
     id: impl Display,
     body: &[u8],

@@ -26,6 +26,7 @@ use domain::{
         CommentId, EventId, GrantId, InstitutionId, KeyId, ProductId, RequestId, RequestNumber,
         ServerId, TeamId,
     },
+    link::Link,
     net::Destination,
     request::Request,
     time::Instant,
@@ -47,6 +48,7 @@ use super::{
     due,
     history::{self, History, LogRow, Sealed, implement_history},
     keys::{KeyUse, Keys, implement_keys},
+    links::{self, LinkRecord, Links, StoredLink, implement_links},
     lists,
     loads::{Outcome, implement_transaction},
     persons::{Persons, implement_persons},
@@ -251,4 +253,5 @@ implement_history!(SqliteStore, Sqlite);
 implement_keys!(SqliteStore);
 implement_persons!(SqliteStore, "sqlite");
 implement_catalogue!(SqliteTransaction);
+implement_links!(SqliteStore, SqliteTransaction);
 implement_transaction!(SqliteTransaction, "sqlite");

@@ -14,6 +14,7 @@ use domain::{
     time::Instant,
 };
 
+use super::links::StoredLink;
 use crate::envelope::PendingEvent;
 
 /// Something stored with the version that `If-Match` guards.
@@ -336,6 +337,8 @@ pub(crate) struct Changes {
     pub servers: Vec<Versioned<Server>>,
     /// Keys, stored whole.
     pub keys: Vec<ApiKey>,
+    /// Links, stored whole.
+    pub links: Vec<StoredLink>,
     /// Imported rows: `(institution, external id, request)`; a repeat is a `Duplicate`.
     pub imports: Vec<(InstitutionId, String, RequestId)>,
     /// Answers to be repeated.
@@ -360,6 +363,7 @@ impl Changes {
             && self.products.is_empty()
             && self.servers.is_empty()
             && self.keys.is_empty()
+            && self.links.is_empty()
             && self.imports.is_empty()
     }
 }

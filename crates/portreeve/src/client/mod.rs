@@ -23,7 +23,8 @@ use proto::{
     intake::v1::{
         catalogue_service_client::CatalogueServiceClient, grant_service_client::GrantServiceClient,
         history_service_client::HistoryServiceClient, key_service_client::KeyServiceClient,
-        person_service_client::PersonServiceClient, request_service_client::RequestServiceClient,
+        link_service_client::LinkServiceClient, person_service_client::PersonServiceClient,
+        request_service_client::RequestServiceClient,
     },
     notification::v1::notification_service_client::NotificationServiceClient,
     validation::v1::validation_service_client::ValidationServiceClient,
@@ -166,6 +167,11 @@ impl Session {
     /// API keys.
     pub fn keys(&self) -> KeyServiceClient<Line> {
         KeyServiceClient::new(self.line())
+    }
+
+    /// Links of requests.
+    pub fn links(&self) -> LinkServiceClient<Line> {
+        LinkServiceClient::new(self.line())
     }
 
     /// Heads, proofs, and what was open.

@@ -7,6 +7,7 @@
 mod catalogue;
 mod finding;
 mod grant;
+mod link;
 mod request;
 
 pub use catalogue::{
@@ -18,6 +19,7 @@ pub use grant::{
     LiveGrant, end_reason_to_wire, grant_state_from_wire, grant_to_wire, live_grant_from_wire,
     live_grant_to_wire,
 };
+pub use link::{compared_to_wire, link_to_wire, source_proof_to_wire};
 pub use request::{
     asked_from_wire, asked_to_wire, read_destination_from_wire, read_destination_to_wire,
     reading_from_wire, reading_to_wire, request_to_wire, state_from_wire,

@@ -13,8 +13,8 @@ use domain::{
 };
 
 use super::{
-    actor_to_wire, etag, finding_to_wire, instant_from_wire, instant_to_wire, violation,
-    waiting_on_to_wire,
+    actor_to_wire, etag, finding_to_wire, instant_from_wire, instant_to_wire, source_proof_to_wire,
+    violation, waiting_on_to_wire,
 };
 use crate::{types::v1 as wire, violation::Violation};
 
@@ -386,5 +386,11 @@ pub fn request_to_wire(
         waiting_on: waiting_on_to_wire(waiting_on).into(),
         next_step,
         review_owed: request.review_owed,
+        source_proofs: request
+            .source_proofs
+            .iter()
+            .map(|proof| source_proof_to_wire(request, proof))
+            .collect(),
+        asked_through: request.asked_through.iter().map(actor_to_wire).collect(),
     }
 }

@@ -34,6 +34,7 @@ use tower::ServiceExt as _;
 
 use super::connection::accept;
 use super::patience::{Prompt, watched};
+use super::proxy::ProxyProtocol;
 use super::shares::{Shares, client_network};
 use crate::clock::Clock;
 use crate::shutdown::Shutdown;
@@ -48,6 +49,8 @@ pub struct HttpLimits {
     pub connections_per_address: usize,
     /// Addresses that the limit is not for, because many clients share them.
     pub shared: SharedAddresses,
+    /// Whose connections begin with a header that names who connects.
+    pub proxies: ProxyProtocol,
     /// Longest a client may take to send the head of a request.
     pub header_timeout: Duration,
     /// Longest that an answer may wait for a client to read on.
@@ -69,6 +72,7 @@ impl Default for HttpLimits {
             connections: 8192,
             connections_per_address: 0,
             shared: SharedAddresses::default(),
+            proxies: ProxyProtocol::default(),
             header_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(60),
             header_bytes: 32 * 1024,
@@ -125,7 +129,7 @@ pub async fn serve_http(
     let _cut_when_dropped = cut.clone().drop_guard();
     let mut requested = pin!(shutdown.requested());
     loop {
-        let (connection, peer, permit) = tokio::select! {
+        let (mut connection, peer, permit) = tokio::select! {
             biased;
             () = &mut requested => break,
             accepted = accept(&listener, &permits) => match accepted {
@@ -146,9 +150,18 @@ pub async fn serve_http(
         };
         let (router, shutdown) = (router.clone(), shutdown.clone());
         let (builder, cut, tls) = (Arc::clone(&builder), cut.child_token(), tls.clone());
-        let connection = Prompt::new(connection, limits.write_timeout, clock.clone());
-        let limits = limits.clone();
+        let (limits, clock) = (limits.clone(), clock.clone());
         running.spawn(async move {
+            let told = limits.proxies.peer(&mut connection, peer);
+            let peer = match cut.run_until_cancelled(told).await {
+                Some(Ok(peer)) => peer,
+                Some(Err(why)) => {
+                    tracing::debug!(%peer, %why, "a connection is refused");
+                    return;
+                }
+                None => return,
+            };
+            let connection = Prompt::new(connection, limits.write_timeout, clock);
             let one = One {
                 builder: &builder,
                 peer,

@@ -14,6 +14,7 @@ mod http;
 mod local;
 mod observe;
 mod patience;
+mod proxy;
 mod shares;
 
 use std::time::Duration;
@@ -28,6 +29,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 pub use self::http::{HttpLimits, SharedAddresses, serve_http};
+pub use self::proxy::{ProxyError, ProxyProtocol};
 pub use self::shares::{Share, Shares, client_network};
 
 use self::connection::accepted;

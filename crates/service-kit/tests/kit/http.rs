@@ -11,7 +11,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use service_kit::admin::{self, Readiness};
 use service_kit::clock::{Clock, ClockControl};
-use service_kit::serve::{HttpLimits, serve_http};
+use service_kit::serve::{HttpLimits, ProxyProtocol, serve_http};
 use service_kit::shutdown::{DrainSettings, ShutdownTrigger, shutdown};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -27,6 +27,14 @@ struct Running {
     trigger: ShutdownTrigger,
     control: ClockControl,
     server: JoinHandle<std::io::Result<()>>,
+}
+
+async fn start_behind(proxies: ProxyProtocol) -> Running {
+    start(HttpLimits {
+        proxies,
+        ..HttpLimits::default()
+    })
+    .await
 }
 
 async fn start(limits: HttpLimits) -> Running {
@@ -235,4 +243,53 @@ async fn readiness_fails_first_while_the_pages_still_answer() {
 
     control.advance(DRAIN.delay);
     server.await.unwrap().unwrap();
+}
+
+/// A header of the PROXY protocol, version 2, for `203.0.113.7:4660`, with an extension.
+const PROXIED: &[u8] =
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x11\xcb\x00\x71\x07\x7f\x00\x00\x01\x12\x34\x00\x50\x04\x00\x02\x09\x09";
+
+/// Sends `bytes` and then a request, and reads until the server closes.
+async fn behind(address: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = b"GET /peer HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    // A server that refuses may have hung up already.
+    let _ = stream.write_all(&[bytes, request].concat()).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn a_balancer_names_the_peer_and_nobody_else_does() {
+    let proxies = ProxyProtocol::new(&["127.0.0.0/8".to_owned()]).unwrap();
+    let running = start_behind(proxies).await;
+    let told = behind(running.address, PROXIED).await;
+    assert!(told.ends_with("203.0.113.7:4660"), "{told}");
+    let local = b"\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00";
+    let own = behind(running.address, local).await;
+    assert!(own.contains("\r\n\r\n127.0.0.1:"), "{own}");
+    // No header, one of version 1, a broken one, and one that claims more than is read: not a word comes back.
+    let broken = [&PROXIED[..12], b"\x11".as_slice(), &PROXIED[13..]].concat();
+    let endless = [&PROXIED[..14], b"\xff\xff".as_slice(), &PROXIED[16..]].concat();
+    let version_1 = b"PROXY TCP4 203.0.113.7 127.0.0.1 4660 80\r\n".as_slice();
+    for bytes in [b"".as_slice(), version_1, &broken, &endless] {
+        assert_eq!(behind(running.address, bytes).await, "", "{bytes:?}");
+    }
+    // Where nobody is configured, a header is no request.
+    let running = start(HttpLimits::default()).await;
+    let told = behind(running.address, PROXIED).await;
+    assert!(!told.contains("203.0.113.7"), "{told}");
+}
+
+#[tokio::test]
+async fn a_header_that_never_ends_holds_no_connection() {
+    let proxies = ProxyProtocol::new(&["127.0.0.0/8".to_owned()]).unwrap();
+    let running = start_behind(proxies).await;
+    let mut slow = TcpStream::connect(running.address).await.unwrap();
+    slow.write_all(&PROXIED[..20]).await.unwrap();
+    let ended = Clock::system()
+        .timeout(Duration::from_secs(30), slow.read(&mut [0; 16]))
+        .await;
+    assert_eq!(ended.unwrap().unwrap_or(0), 0, "it is hung up on");
 }

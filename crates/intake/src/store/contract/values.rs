@@ -83,6 +83,8 @@ pub(super) fn request(count: u32, institution: &str) -> Request {
         questions: Vec::new(),
         decision: None,
         review_owed: false,
+        asked_through: Vec::new(),
+        source_proofs: Vec::new(),
         imported: false,
         created_at: NOW,
         updated_at: NOW,

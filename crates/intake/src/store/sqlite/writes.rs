@@ -26,6 +26,7 @@ impl SqliteTransaction {
         self.write_grants(changes).await?;
         self.write_live_rules(changes).await?;
         self.write_catalogue(changes).await?;
+        self.write_links(changes).await?;
         self.write_rest(changes).await?;
         self.write_events(changes).await
     }

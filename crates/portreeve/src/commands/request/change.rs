@@ -6,7 +6,7 @@ use proto::{intake::v1 as intake, types::v1::AccessRequest};
 
 use super::{
     super::{Context, wait},
-    Decide, Justify, RequestCommand, Submit, read,
+    Decide, Justify, RequestCommand, Submit, link, read,
 };
 use crate::{
     client::{ANY_INSTITUTION, RequestTarget, empty_answer, read_request},
@@ -44,6 +44,7 @@ pub async fn run(context: &Context, command: RequestCommand) -> Result<(), Troub
         C::Comments(pages) => return read::comments(context, &pages).await,
         C::Timeline(pages) => return read::timeline(context, &pages).await,
         C::Wait(args) => return wait::run(context, args).await,
+        C::Link(command) => return link::run(context, command).await,
         C::Comment {
             id,
             text,

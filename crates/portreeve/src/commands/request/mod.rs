@@ -5,6 +5,7 @@
 //! `--request-id`; a refused submission prints every finding and exits with 3.
 
 mod change;
+mod link;
 mod read;
 
 pub use change::run;
@@ -157,6 +158,9 @@ pub enum RequestCommand {
     /// What happened, step by step.
     #[command(after_help = "Example:\n  portreeve request timeline FW-2026-000123")]
     Timeline(Pages),
+    /// Links: let a colleague fill in the technical part, or prove where a network comes from, without a key.
+    #[command(subcommand)]
+    Link(link::LinkCommand),
     /// Wait until a request is decided, live, completed or ended; follows the events, does not poll.
     #[command(after_help = "Examples:
   portreeve request wait FW-2026-000123 --for live --timeout 60s

@@ -7,7 +7,7 @@ use proto::{
     intake::v1::ImportOutcome,
     types::v1::{
         AccessRequest, Asked, Closing, Comment, Contact, Direction, EndReason, Grant, GrantState,
-        RequestState, TimelineEntry, WaitingOn,
+        RequestState, SourceProof, TimelineEntry, WaitingOn,
     },
 };
 
@@ -58,6 +58,23 @@ fn product(asked: &Asked) -> String {
     } else {
         asked.product.clone()
     }
+}
+
+/// Where people proved to come from, one a line.
+fn proofs(proofs: &[SourceProof]) -> String {
+    let lines: Vec<String> = proofs
+        .iter()
+        .map(|proof| {
+            format!(
+                "{} {}, {}, {}",
+                proof.address,
+                enum_word("PROOF_OUTCOME_", proof.outcome().as_str_name()),
+                proof.time_in_words,
+                actor(proof.actor.as_ref())
+            )
+        })
+        .collect();
+    lines.join("\n")
 }
 
 impl Shown for AccessRequest {
@@ -199,6 +216,7 @@ impl Shown for AccessRequest {
                     "owed: an emergency is reviewed after the fact",
                 ),
             ),
+            ("proved from", proofs(&self.source_proofs)),
             ("grants", self.grants.join("\n")),
             ("created", when(self.create_time.as_ref(), now)),
             ("changed", when(self.update_time.as_ref(), now)),

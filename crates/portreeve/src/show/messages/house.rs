@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use proto::{
     gateway::v1::{GetCallerResponse, GetClientAddressResponse},
-    intake::v1::ApiKey,
+    intake::v1::{ApiKey, Link},
     types::v1::{Institution, Product, RoleBinding, Server},
     validation::v1::AddressClass,
 };
@@ -189,6 +189,44 @@ impl Shown for GetCallerResponse {
             principal.id,
             principal.display_name,
             bindings(&principal.bindings),
+        ]
+    }
+}
+
+impl Shown for Link {
+    const TYPE: &'static str = "portreeve.intake.v1.Link";
+    const HEADS: &'static [&'static str] = &[
+        "id",
+        "for",
+        "to",
+        "begins",
+        "state",
+        "made",
+        "by",
+        "expires",
+        "used",
+        "taken back",
+    ];
+
+    fn cells(&self, now: Timestamp) -> Vec<String> {
+        let mut purposes: Vec<String> = self
+            .purposes()
+            .map(|purpose| enum_word("LINK_PURPOSE_", purpose.as_str_name()))
+            .collect();
+        if self.submits {
+            purposes.push("submit".to_owned());
+        }
+        vec![
+            self.id.clone(),
+            self.recipient.clone(),
+            list(&purposes),
+            self.prefix.clone(),
+            enum_word("LINK_STATE_", self.state().as_str_name()),
+            when(self.create_time.as_ref(), now),
+            actor(self.created_by.as_ref()),
+            when(self.expire_time.as_ref(), now),
+            when(self.use_time.as_ref(), now),
+            when(self.revoke_time.as_ref(), now),
         ]
     }
 }
