@@ -301,6 +301,7 @@ pub(crate) fn status_of_reason(reason: &str) -> Option<StatusCode> {
         | "INSIDE_LEAD_TIME"
         | "GRANT_PERMANENT"
         | "LAST_ADMINISTRATOR_KEY"
+        | "TOO_MANY_LINKS"
         | "KEY_OVER"
         | "KEY_ROTATING"
         | "PERSON_ACTIVE"

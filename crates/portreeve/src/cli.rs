@@ -360,6 +360,20 @@ mod tests {
         }
     }
 
+    /// One cursor in 64 does.
+    #[test]
+    fn a_cursor_may_begin_with_a_hyphen() {
+        for line in [
+            "portreeve events pull --from -q83v",
+            "portreeve events tail --from -q83v",
+            "portreeve subscription create --name a --from -q83v",
+            "portreeve subscription acknowledge 1 --cursor -q83v",
+        ] {
+            let read = command().try_get_matches_from(line.split(' '));
+            assert!(read.is_ok(), "{line}");
+        }
+    }
+
     #[test]
     fn the_command_line_is_sound() {
         command().debug_assert();

@@ -42,7 +42,12 @@ pub enum EventsCommand {
 #[derive(Debug, Clone, Args)]
 pub struct Tail {
     /// Where to begin: a cursor, 'start' or 'now'.
-    #[arg(long, default_value = "now", value_name = "PLACE")]
+    #[arg(
+        long,
+        default_value = "now",
+        value_name = "PLACE",
+        allow_hyphen_values = true
+    )]
     pub from: String,
     /// Begin where this subscription stands, by its UUID.
     #[arg(long, value_name = "UUID", conflicts_with = "from")]
@@ -59,7 +64,12 @@ pub struct Tail {
 #[derive(Debug, Clone, Args)]
 pub struct Pull {
     /// Where to begin: a cursor, 'start' or 'now'.
-    #[arg(long, default_value = "start", value_name = "PLACE")]
+    #[arg(
+        long,
+        default_value = "start",
+        value_name = "PLACE",
+        allow_hyphen_values = true
+    )]
     pub from: String,
     /// Begin where this subscription stands, by its UUID.
     #[arg(long, value_name = "UUID", conflicts_with = "from")]

@@ -20,7 +20,12 @@ pub enum SubscriptionCommand {
         #[arg(long)]
         name: String,
         /// Where it begins: a cursor, 'start' or 'now'.
-        #[arg(long, default_value = "start", value_name = "PLACE")]
+        #[arg(
+            long,
+            default_value = "start",
+            value_name = "PLACE",
+            allow_hyphen_values = true
+        )]
         from: String,
         /// Which events.
         #[command(flatten)]
@@ -38,7 +43,7 @@ pub enum SubscriptionCommand {
         #[arg(value_name = "SUBSCRIPTION")]
         id: String,
         /// Up to here.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         cursor: String,
     },
     /// Delete one.
