@@ -191,10 +191,13 @@ mod tests {
         rest
     }
 
+    /// A header, and the address or the refusal that it leads to.
+    type Case<'c> = (Vec<u8>, Result<Option<&'c str>, ProxyError>);
+
     #[tokio::test]
     async fn headers_are_believed_as_far_as_they_are_whole() {
         let with = |rest: &[u8], more: &[u8]| [rest, more].concat();
-        let cases: [(Vec<u8>, Result<Option<&str>, ProxyError>); 18] = [
+        let cases: [Case<'_>; 18] = [
             (bytes(0x21, 0x11, &IPV4), Ok(Some("203.0.113.7:4660"))),
             (
                 bytes(0x21, 0x21, &ipv6("2001:db8::7")),
