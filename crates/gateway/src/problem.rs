@@ -301,7 +301,9 @@ pub(crate) fn status_of_reason(reason: &str) -> Option<StatusCode> {
         | "INSIDE_LEAD_TIME"
         | "GRANT_PERMANENT"
         | "LAST_ADMINISTRATOR_KEY"
+        | "LINK_EXPIRED"
         | "TOO_MANY_LINKS"
+        | "TOO_MANY_PROOFS"
         | "KEY_OVER"
         | "KEY_ROTATING"
         | "PERSON_ACTIVE"
@@ -327,6 +329,7 @@ pub(crate) fn status_of_reason(reason: &str) -> Option<StatusCode> {
         | "FIELD_MASK_INVALID"
         | "BODY_MALFORMED"
         | "PAGE_TOKEN_INVALID"
+        | "LINK_INVALID"
         | "CURSOR_INVALID"
         | "FILTER_INVALID"
         | "CATALOGUE_INVALID"
@@ -336,7 +339,8 @@ pub(crate) fn status_of_reason(reason: &str) -> Option<StatusCode> {
         | "EXTENSION_NOT_LATER"
         | "EFFECTIVE_TIME_OUT_OF_RANGE"
         | "POSITION_AHEAD" => StatusCode::BAD_REQUEST,
-        other if other == "NOT_FOUND" || other.ends_with("_NOT_FOUND") => StatusCode::NOT_FOUND,
+        "NOT_FOUND" | "LINK_UNKNOWN" => StatusCode::NOT_FOUND,
+        other if other.ends_with("_NOT_FOUND") => StatusCode::NOT_FOUND,
         _ => return None,
     })
 }
