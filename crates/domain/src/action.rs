@@ -119,6 +119,8 @@ actions! {
     RequestReview = "request.review": [Analyst, Administrator],
     /// Approve, reject, review an emergency.
     RequestDecide = "request.decide": [Analyst, Administrator],
+    /// Activate an emergency before its review.
+    RequestActivateEmergency = "request.activate_emergency": [Analyst, Administrator],
     /// Comment.
     RequestComment = "request.comment": [Requester, Delegate, Analyst, Cloud, InstitutionApprover, Administrator],
     /// Make and take back links for a colleague.

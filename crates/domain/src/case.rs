@@ -1,19 +1,19 @@
 //! The case: a request with its grants, the unit that changes together.
 //!
 //! Role: the moves that touch both machines: approving makes the grants, taking up the work begins the implementation,
-//! settling the last grant completes the request. A case is what intake loads, steps and stores in one commit.
-//! Invariants: a request is completed exactly when it is approved and every grant is settled; grants exist only for an
-//! approved request; every change comes with its events, in order.
+//! settling the last grant completes the request, the review of an emergency moves the ends of its grants. A case is what intake loads, steps and stores in one commit.
+//! Invariants: a request is completed exactly when it is approved, or opened in an emergency, and every grant is settled;
+//! grants exist only for such a request; every change comes with its events, in order.
 //! Failure story: a refusal leaves the case as it was.
 
 use crate::{
     access::Actor,
     catalogue::{Closing, Product, Server, Terms},
     event::{Event, EventType},
-    grant::{EndReason, Grant, GrantCommand, GrantState, Rule},
+    grant::{EndReason, Grant, GrantCommand, GrantState, Rule, TimeBox},
     id::{GrantId, TeamId},
     refusal::Refusal,
-    request::{Request, RequestCommand, RequestState},
+    request::{Request, RequestCommand, RequestState, ReviewOutcome},
     time::Instant,
 };
 
@@ -38,7 +38,8 @@ pub struct Routing<'a> {
 }
 
 impl Case {
-    /// Applies a command to the request. Approving also makes the grants: `mint` gives each its id.
+    /// Applies a command to the request. Approving it, and activating an emergency, also makes the grants: `mint` gives
+    /// each its id. A review moves the ends of the grants, and so does one that is missing.
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed then.
@@ -51,12 +52,96 @@ impl Case {
         routing: &Routing<'_>,
         mint: &mut dyn FnMut() -> GrantId,
     ) -> Result<Vec<Event>, Refusal> {
+        let mut next = self.clone();
         let (request, mut events) = self.request.step(command, by, now, terms)?;
-        self.request = request;
-        if matches!(command, RequestCommand::Approve { .. }) {
-            self.make_grants(by, now, terms, routing, mint, &mut events);
+        next.request = request;
+        let review = |request: &Request| request.review.as_ref().map(|review| review.outcome);
+        let missed = |request: &Request| {
+            let glass = request.break_glass.as_ref();
+            glass.is_some_and(|glass| glass.missed_at.is_some())
+        };
+        if self.grants.is_empty() && next.is_to_be_opened() {
+            // A policy that approved by itself is who made them.
+            let by = events.last().map_or(by, |event| &event.actor).clone();
+            next.make_grants(&by, now, terms, routing, mint, &mut events);
+        } else if missed(&next.request) != missed(&self.request) {
+            next.cut(EndReason::ReviewMissed, "", by, now, terms, &mut events)?;
+        } else if let Some(outcome) = review(&next.request)
+            && review(&self.request).is_none()
+        {
+            next.carry_out(outcome, by, now, terms, &mut events)?;
         }
+        *self = next;
         Ok(events)
+    }
+
+    /// Its decision, or its emergency, opens what was read.
+    const fn is_to_be_opened(&self) -> bool {
+        matches!(
+            self.request.state,
+            RequestState::Approved | RequestState::Implementing
+        )
+    }
+
+    /// What a review makes of the grants that are left.
+    fn carry_out(
+        &mut self,
+        outcome: ReviewOutcome,
+        by: &Actor,
+        now: Instant,
+        terms: &Terms,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Refusal> {
+        if outcome == ReviewOutcome::Rejected {
+            let note = self.request.review.as_ref().map(|review| &review.note);
+            let note = note.cloned().unwrap_or_default();
+            return self.cut(EndReason::ReviewRejected, &note, by, now, terms, events);
+        }
+        let keep = outcome == ReviewOutcome::TimeBoxKept;
+        let boxed = |grant: &Grant| {
+            let over = grant.expires_at.is_some_and(|deadline| deadline <= now);
+            grant.owes_review() && grant.can_end() && !over
+        };
+        self.step_grants(
+            &GrantCommand::EndTimeBox { keep },
+            boxed,
+            by,
+            now,
+            terms,
+            events,
+        )
+    }
+
+    /// Ends every grant that has not ended.
+    fn cut(
+        &mut self,
+        reason: EndReason,
+        note: &str,
+        by: &Actor,
+        now: Instant,
+        terms: &Terms,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Refusal> {
+        let note = note.to_owned();
+        let command = GrantCommand::Cut { reason, note };
+        self.step_grants(&command, Grant::can_end, by, now, terms, events)
+    }
+
+    fn step_grants(
+        &mut self,
+        command: &GrantCommand,
+        which: impl Fn(&Grant) -> bool,
+        by: &Actor,
+        now: Instant,
+        terms: &Terms,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Refusal> {
+        for grant in self.grants.iter_mut().filter(|grant| which(grant)) {
+            let (next, more) = grant.step(command, by, now, terms)?;
+            *grant = next;
+            events.extend(more);
+        }
+        Ok(())
     }
 
     /// Applies a command to the grant `id`; `Ok(None)` when the case has no such grant.
@@ -156,7 +241,15 @@ impl Case {
                 .map_or(now, |start| start.minus(lead_time))
                 .max(now);
             let due = hand_over_at <= now;
-            let grant = Grant {
+            let fixed = reading
+                .validity
+                .fixed_deadline(&self.request.zone)
+                .unwrap_or(None);
+            let time_box = self.request.break_glass.as_ref().map(|glass| TimeBox {
+                until: glass.until,
+                reviewed: false,
+            });
+            let mut grant = Grant {
                 id: mint(),
                 request: self.request.id,
                 number: self.request.number,
@@ -165,6 +258,7 @@ impl Case {
                 cloud_team,
                 direction: self.request.asked.direction,
                 emergency: self.request.asked.emergency,
+                break_glass: time_box.is_some(),
                 rule: Rule {
                     sources: sources.clone(),
                     destination: read.destination.clone(),
@@ -183,15 +277,13 @@ impl Case {
                 },
                 hand_over_at,
                 effective_at: None,
-                expires_at: reading
-                    .validity
-                    .fixed_deadline(&self.request.zone)
-                    .unwrap_or(None),
+                expires_at: None,
                 ending_at: None,
                 ended_at: None,
                 confirm_by: None,
                 end_reason: None,
                 note: String::new(),
+                time_box,
                 extension: None,
                 assignee: None,
                 epoch: 0,
@@ -199,6 +291,7 @@ impl Case {
                 created_at: now,
                 updated_at: now,
             };
+            grant.expires_at = grant.boxed(fixed);
             let kind = if due {
                 EventType::GrantHandedOver
             } else {

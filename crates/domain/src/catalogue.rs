@@ -107,6 +107,10 @@ pub struct Terms {
     pub team_confirms_within: Duration,
     /// How long before a start a cloud team gets the work, where the server says nothing.
     pub lead_time: Duration,
+    /// How long what was opened in an emergency stays open unless a review confirms it.
+    pub emergency_time_box: Duration,
+    /// How often people are reminded of a review that is owed, after half of its time.
+    pub review_reminder_every: Duration,
 }
 
 impl Default for Terms {
@@ -119,6 +123,8 @@ impl Default for Terms {
             agent_confirms_within: Duration::from_secs(300),
             team_confirms_within: Duration::from_secs(24 * HOUR),
             lead_time: Duration::from_secs(24 * HOUR),
+            emergency_time_box: Duration::from_secs(24 * HOUR),
+            review_reminder_every: Duration::from_secs(4 * HOUR),
         }
     }
 }

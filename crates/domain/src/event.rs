@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     access::Actor,
-    id::{GrantId, TeamId},
+    id::{GrantId, InstitutionId, TeamId},
     net::Rule,
     time::Instant,
 };
@@ -56,6 +56,10 @@ events! {
     RequestInformationRequested = "request.information_requested", "More information is needed";
     /// An answer.
     RequestInformationProvided = "request.information_provided", "The question was answered";
+    /// One of two approvals.
+    RequestApprovalRecorded = "request.approval_recorded", "An approval was recorded; one more is needed, by someone else";
+    /// What was approved is not what is asked for any more.
+    RequestApprovalsReset = "request.approvals_reset", "The approval does not count any more: what it was given for has changed";
     /// Approved.
     RequestApproved = "request.approved", "The request was approved";
     /// Rejected.
@@ -70,6 +74,12 @@ events! {
     RequestCompleted = "request.completed", "The request is complete";
     /// A comment.
     RequestCommented = "request.commented", "A comment was added";
+    /// Opened before anybody reviewed it.
+    RequestEmergencyActivated = "request.emergency_activated", "EMERGENCY: the access is opened before its review";
+    /// Nobody has reviewed it yet.
+    RequestReviewDue = "request.review_due", "The review of the emergency is still owed";
+    /// Nobody reviewed it in time.
+    RequestReviewMissed = "request.review_missed", "The emergency was not reviewed in time: its access ends";
     /// An emergency was reviewed afterwards.
     RequestReviewed = "request.reviewed", "The emergency was reviewed afterwards";
     /// A link was made.
@@ -80,6 +90,8 @@ events! {
     RequestLinkRevoked = "request.link_revoked", "A link was taken back";
     /// Somebody proved where they come from.
     RequestSourceProved = "request.source_proved", "A source was proved from its network";
+    /// An emergency was reviewed afterwards and found to be none.
+    RequestEmergencyRejected = "request.emergency_rejected", "The review rejected the emergency: its access ends";
     /// Made at approval.
     GrantScheduled = "grant.scheduled", "The access was scheduled";
     /// Handed to the cloud team.
@@ -104,6 +116,8 @@ events! {
     GrantExtensionRequested = "grant.extension_requested", "A later end was asked for";
     /// The end moved.
     GrantExtended = "grant.extended", "The end of the access moved";
+    /// An emergency's access ends with its time box although the review confirmed it.
+    GrantTimeBoxKept = "grant.time_box_kept", "The access ends with the time box of its emergency";
     /// The end stays.
     GrantExtensionDeclined = "grant.extension_declined", "The later end was declined";
     /// Was open before the ledger.
@@ -124,6 +138,50 @@ events! {
     PersonErased = "person.erased", "Personal data was erased";
     /// The ledger came back from a backup.
     LedgerRestored = "ledger.restored", "The ledger was restored from a backup";
+}
+
+/// How loudly an event asks to be noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Somebody should act soon.
+    Warning,
+    /// Somebody must look now.
+    Critical,
+}
+
+impl Severity {
+    /// Every one.
+    pub const ALL: [Self; 2] = [Self::Warning, Self::Critical];
+
+    /// As in an envelope.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+impl EventType {
+    /// How loudly it asks to be noticed; most events do not.
+    pub const fn severity(self) -> Option<Severity> {
+        match self {
+            Self::RequestEmergencyActivated
+            | Self::RequestReviewMissed
+            | Self::GrantActivationFailed
+            | Self::GrantEndingFailed => Some(Severity::Critical),
+            Self::RequestReviewDue => Some(Severity::Warning),
+            _ => None,
+        }
+    }
+
+    /// Told to everybody whom an emergency bypassed, whatever else they chose to hear of.
+    pub const fn is_told_to_the_bypassed(self) -> bool {
+        matches!(
+            self,
+            Self::RequestEmergencyActivated | Self::RequestReviewDue | Self::RequestReviewMissed
+        )
+    }
 }
 
 impl fmt::Display for EventType {
@@ -169,9 +227,23 @@ pub enum EndReason {
     Returned,
     /// Another grant took its place.
     Superseded,
+    /// The review of its emergency rejected it.
+    ReviewRejected,
+    /// Its emergency was not reviewed in time.
+    ReviewMissed,
 }
 
 impl EndReason {
+    /// Every reason.
+    pub const ALL: [Self; 6] = [
+        Self::Expired,
+        Self::Revoked,
+        Self::Returned,
+        Self::Superseded,
+        Self::ReviewRejected,
+        Self::ReviewMissed,
+    ];
+
     /// As stored and shown.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -179,8 +251,22 @@ impl EndReason {
             Self::Revoked => "revoked",
             Self::Returned => "returned",
             Self::Superseded => "superseded",
+            Self::ReviewRejected => "review_rejected",
+            Self::ReviewMissed => "review_missed",
         }
     }
+}
+
+/// Whom an emergency went past: they are told at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bypassed {
+    /// The team whose review it was.
+    pub queue: TeamId,
+    /// Who had taken it into review.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<Actor>,
+    /// The institution whose approvers are told.
+    pub approvers_of: InstitutionId,
 }
 
 /// What belongs to an event beyond its type: private to the house, shown in the timeline as far as the reader may see.
@@ -208,6 +294,15 @@ pub struct Details {
     /// Why it ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end_reason: Option<EndReason>,
+    /// The policies that decided, or that ask for more than one approval.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<String>,
+    /// What a review made of the access.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub review: Option<String>,
+    /// Whom an emergency went past.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bypassed: Option<Bypassed>,
     /// What the grant opens: in the event that makes it, so that the log alone can tell what was open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opens: Option<Rule>,

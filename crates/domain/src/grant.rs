@@ -91,6 +91,15 @@ pub struct PendingExtension {
     pub asked_at: Instant,
 }
 
+/// What was opened in an emergency ends with its time box, unless the review lifts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeBox {
+    /// The end.
+    pub until: Instant,
+    /// The review has left it standing: it is an ordinary end now.
+    pub reviewed: bool,
+}
+
 /// Access: sources to one destination on services, for a time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Grant {
@@ -110,6 +119,8 @@ pub struct Grant {
     pub direction: Direction,
     /// An emergency.
     pub emergency: bool,
+    /// Opened before anybody reviewed the request.
+    pub break_glass: bool,
     /// What is open.
     pub rule: Rule,
     /// The asked validity.
@@ -138,6 +149,8 @@ pub struct Grant {
     pub end_reason: Option<EndReason>,
     /// Words to the end or to a failure.
     pub note: String,
+    /// Ends it, however long was asked for.
+    pub time_box: Option<TimeBox>,
     /// A later end that waits.
     pub extension: Option<PendingExtension>,
     /// Who of the cloud team has it.
@@ -205,6 +218,18 @@ pub enum GrantCommand {
         /// Why.
         reason: String,
     },
+    /// The review of its emergency has confirmed it.
+    EndTimeBox {
+        /// It ends with its time box all the same.
+        keep: bool,
+    },
+    /// The review of its emergency has not confirmed it.
+    Cut {
+        /// Rejected or missed.
+        reason: EndReason,
+        /// Words.
+        note: String,
+    },
     /// The deadline that stands has come.
     DeadlineReached,
 }
@@ -224,6 +249,8 @@ impl GrantCommand {
             Self::DeclineExtension { .. } => "decline_extension",
             Self::Return { .. } => "return",
             Self::Revoke { .. } => "revoke",
+            Self::EndTimeBox { .. } => "end_time_box",
+            Self::Cut { .. } => "cut",
             Self::DeadlineReached => "deadline_reached",
         }
     }
@@ -233,6 +260,17 @@ impl Grant {
     /// Open at `now`: the state says active and the deadline lies ahead (I2).
     pub fn is_live(&self, now: Instant) -> bool {
         self.state == GrantState::Active && self.expires_at.is_none_or(|deadline| now < deadline)
+    }
+
+    /// Its time box has not been reviewed: its end moves by the review alone.
+    pub fn owes_review(&self) -> bool {
+        self.time_box.is_some_and(|time_box| !time_box.reviewed)
+    }
+
+    /// The end as asked for, where it is known, and in any case within the time box.
+    pub(crate) fn boxed(&self, asked: Option<Instant>) -> Option<Instant> {
+        let limit = self.time_box.map(|time_box| time_box.until);
+        asked.into_iter().chain(limit).min()
     }
 
     /// The deadline that stands: a pure function of the state, so that it can never be lost.

@@ -4,7 +4,7 @@
 //! tested as a table and as a property.
 //!
 //! - [`id`]: names of things; [`time`]: instants, ends, words; [`net`]: addresses, ports, destinations and their grammar.
-//! - [`request`] and [`grant`]: the two machines; [`case`]: the moves that touch both; [`deadline`]: what the clock does.
+//! - [`request`] and [`grant`]: the two machines; [`case`]: the moves that touch both; [`deadline`]: what the clock does; [`working`]: days on which people work.
 //! - [`access`] and [`action`]: who may do what; [`refusal`]: why not; [`finding`]: what validation says; [`event`]: what happened.
 //! - [`catalogue`]: institutions, products, servers and the house's terms.
 //! - [`link`]: what a colleague without a key may do through a link, and what was proved by one.
@@ -26,3 +26,4 @@ pub mod past;
 pub mod refusal;
 pub mod request;
 pub mod time;
+pub mod working;

@@ -108,6 +108,7 @@ impl Link {
         Actor {
             id: format!("link:{}", self.id),
             display_name,
+            owner: None,
         }
     }
 }
@@ -259,9 +260,11 @@ impl Request {
         }
     }
 
-    /// Everybody who asked: the requester, and who had it filled in by others.
+    /// Everybody who asked: the requester, who had it filled in by others, and who else wrote into it.
     pub fn askers(&self) -> impl Iterator<Item = &Actor> {
-        std::iter::once(&self.requester).chain(&self.asked_through)
+        std::iter::once(&self.requester)
+            .chain(&self.asked_through)
+            .chain(&self.authors)
     }
 }
 

@@ -37,10 +37,32 @@ pub fn of_request(request: &Request) -> (WaitingOn, String) {
             WaitingOn::Institution,
             "Submit the draft when it is complete.".into(),
         ),
+        S::Submitted if request.asked.emergency => (
+            WaitingOn::Analyst,
+            format!(
+                "An analyst of {queue} takes the request into review{}; as an emergency it can be activated before.",
+                twice(request)
+            ),
+        ),
         S::Submitted => (
             WaitingOn::Analyst,
-            format!("An analyst of {queue} takes the request into review."),
+            format!("An analyst of {queue} takes the request into review{}.", twice(request)),
         ),
+        S::InReview if !request.approvals.is_empty() => {
+            let given: Vec<_> = request
+                .approvals
+                .iter()
+                .map(|approval| approval.by.display_name.as_str())
+                .collect();
+            (
+                WaitingOn::Analyst,
+                format!(
+                    "{} approved it; one more approval is needed{}, by someone else of {queue}.",
+                    given.join(" and "),
+                    request.approvals_needed.why()
+                ),
+            )
+        }
         S::InReview => {
             let who = request.assignee.as_ref().map_or_else(
                 || format!("An analyst of {queue}"),
@@ -48,7 +70,7 @@ pub fn of_request(request: &Request) -> (WaitingOn, String) {
             );
             (
                 WaitingOn::Analyst,
-                format!("{who} reviews the request and decides."),
+                format!("{who} reviews the request and decides{}.", twice(request)),
             )
         }
         S::InfoNeeded => {
@@ -60,6 +82,7 @@ pub fn of_request(request: &Request) -> (WaitingOn, String) {
                 format!("Answer the question{by}; unanswered, the request lapses."),
             )
         }
+        S::Implementing | S::Completed if request.unreviewed().is_some() => unreviewed(request),
         S::Approved => (
             WaitingOn::CloudTeam,
             "The cloud team takes up the work.".into(),
@@ -68,13 +91,29 @@ pub fn of_request(request: &Request) -> (WaitingOn, String) {
             WaitingOn::CloudTeam,
             "The cloud team opens the firewall and reports it.".into(),
         ),
+        S::Lapsed if request.review_owed => (
+            WaitingOn::Analyst,
+            "The emergency was not reviewed in time and its access ends; another analyst still writes the review down.".into(),
+        ),
+        S::Completed if request.review_owed && request.break_glass.is_some() => (
+            WaitingOn::Analyst,
+            "The emergency was not reviewed in time and its access ends; another analyst still writes the review down.".into(),
+        ),
         S::Completed if request.review_owed => (
             WaitingOn::Analyst,
             "Another analyst reviews the emergency after the fact.".into(),
         ),
+        S::Completed if decided_against(request) => (
+            WaitingOn::Nobody,
+            "The review rejected the emergency; its access ends.".into(),
+        ),
         S::Completed => (
             WaitingOn::Nobody,
             "The work is done; see the grants for how long it is open.".into(),
+        ),
+        S::Rejected if request.break_glass.is_some() => (
+            WaitingOn::Nobody,
+            "The review rejected the emergency; its access ends, and a new request may be made.".into(),
         ),
         S::Rejected => (
             WaitingOn::Nobody,
@@ -86,6 +125,45 @@ pub fn of_request(request: &Request) -> (WaitingOn, String) {
             "The request lapsed; a new one may be made.".into(),
         ),
     }
+}
+
+/// That two must approve, with the policies that say so; nothing where one is enough.
+fn twice(request: &Request) -> String {
+    if request.approvals_needed.needed > 1 {
+        format!(
+            "; two people must approve it{}",
+            request.approvals_needed.why()
+        )
+    } else {
+        String::new()
+    }
+}
+
+fn decided_against(request: &Request) -> bool {
+    let decision = request.decision.as_ref();
+    request.break_glass.is_some() && decision.is_some_and(|decision| !decision.approved)
+}
+
+/// Opened in an emergency, and nobody has reviewed it yet.
+fn unreviewed(request: &Request) -> (WaitingOn, String) {
+    let Some(glass) = &request.break_glass else {
+        return (WaitingOn::Nobody, String::new());
+    };
+    let (who, first) = if request.state == RequestState::Completed {
+        (WaitingOn::Analyst, "")
+    } else {
+        (
+            WaitingOn::CloudTeam,
+            "The cloud team opens the firewall now. ",
+        )
+    };
+    let sentence = format!(
+        "{first}Opened in an emergency by {} before its review: another analyst of {} reviews it by {}, or the access ends.",
+        glass.activated_by.display_name,
+        request.queue,
+        glass.review_by.in_words(&request.zone)
+    );
+    (who, sentence)
 }
 
 /// Who acts next on a grant, and what, in one sentence.
@@ -113,6 +191,13 @@ pub fn of_grant(grant: &Grant) -> (WaitingOn, String) {
             "An analyst decides the extension.".into(),
         ),
         S::Active => match grant.expires_at {
+            Some(deadline) if grant.owes_review() => (
+                WaitingOn::Time,
+                format!(
+                    "Opened in an emergency: the access ends {} unless a review confirms it.",
+                    deadline.in_words(&grant.zone)
+                ),
+            ),
             Some(deadline) => (
                 WaitingOn::Time,
                 format!("The access ends {}.", deadline.in_words(&grant.zone)),
@@ -156,11 +241,20 @@ pub fn request_actions(
         .as_ref()
         .is_some_and(|assignee| assignee.id == caller.id);
     let administers = caller.has_role(crate::access::Role::Administrator);
-    let asked_by_me = request.askers().any(|asker| asker.id == caller.id);
+    let me = caller.actor();
+    let asked_by_me = request.is_asked_by(&me);
+    let approved_by_me = request
+        .approvals
+        .iter()
+        .any(|approval| approval.by.is_same_person(&me));
     let decided_by_me = request
         .decision
         .as_ref()
-        .is_some_and(|decision| decision.decided_by.id == caller.id);
+        .is_some_and(|decision| decision.decided_by.is_same_person(&me));
+    let activated_by_me = request
+        .break_glass
+        .as_ref()
+        .is_some_and(|glass| glass.activated_by.is_same_person(&me));
     let mut actions = Vec::new();
     let mut offer = |name, possible: bool, action| {
         if possible && may(action) {
@@ -195,14 +289,23 @@ pub fn request_actions(
     );
     offer(
         "approve",
-        state == S::InReview && !asked_by_me,
+        state == S::InReview && !asked_by_me && !approved_by_me,
         Action::RequestDecide,
     );
     offer("reject", state == S::InReview, Action::RequestDecide);
-    let decided = matches!(state, S::Approved | S::Implementing | S::Completed);
+    offer(
+        "activate_emergency",
+        matches!(state, S::Submitted | S::InReview) && request.asked.emergency && !asked_by_me,
+        Action::RequestActivateEmergency,
+    );
+    let opened = matches!(
+        state,
+        S::Approved | S::Implementing | S::Completed | S::Lapsed
+    );
+    let other_eyes = !(asked_by_me || approved_by_me || decided_by_me || activated_by_me);
     offer(
         "review",
-        decided && request.review_owed && !decided_by_me && !asked_by_me,
+        opened && request.review_owed && other_eyes,
         Action::RequestDecide,
     );
     offer("delegate", request.takes_proofs(), Action::RequestDelegate);
@@ -233,12 +336,12 @@ pub fn grant_actions(grant: &Grant, caller: &Principal, now: Instant) -> Vec<&'s
     let wish_is_mine = grant
         .extension
         .as_ref()
-        .is_some_and(|wish| wish.asked_by.id == caller.id);
+        .is_some_and(|wish| wish.asked_by.is_same_person(&caller.actor()));
     let in_time = grant.closing != Closing::CarriesDeadline
         || grant
             .expires_at
             .is_some_and(|deadline| now.plus(grant.lead_time) <= deadline);
-    let extensible = live && grant.expires_at.is_some() && in_time;
+    let extensible = live && grant.expires_at.is_some() && in_time && !grant.owes_review();
     let endable = !matches!(state, S::Ending | S::Ended | S::EndingFailed);
     let mut actions = Vec::new();
     let mut offer = |name, possible: bool, action| {

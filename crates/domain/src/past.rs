@@ -14,6 +14,19 @@ use crate::{
     time::Instant,
 };
 
+/// How a request was opened in an emergency before its review, and what became of the review.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Activation {
+    /// Who opened it.
+    pub by: Actor,
+    /// When.
+    pub at: Instant,
+    /// Who reviewed it, when, and whether that confirmed it.
+    pub reviewed: Option<(Actor, Instant, bool)>,
+    /// When it was found that nobody had in time.
+    pub missed_at: Option<Instant>,
+}
+
 /// One grant's time of being open.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Opening {
@@ -33,8 +46,10 @@ pub struct Opening {
     pub end_reason: Option<EndReason>,
     /// Who asked; `None`: erased, or recorded on day one.
     pub asked_by: Option<Actor>,
-    /// Who approved, and when.
+    /// Who approved, and when; the last of them where two did.
     pub approved_by: Option<(Actor, Instant)>,
+    /// Opened in an emergency before anybody approved it.
+    pub activated: Option<Activation>,
     /// Who opened it.
     pub opened_by: Actor,
     /// The access was recorded as open already on day one.
@@ -68,11 +83,31 @@ struct Reading {
 pub fn openings<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Opening> {
     let mut asked_by = None;
     let mut approved_by = None;
+    let mut activated: Option<Activation> = None;
     let mut readings: Vec<(GrantId, Reading)> = Vec::new();
     for event in events {
         match event.kind {
             EventType::RequestSubmitted => asked_by = Some(event.actor.clone()),
             EventType::RequestApproved => approved_by = Some((event.actor.clone(), event.at)),
+            EventType::RequestEmergencyActivated => {
+                activated = Some(Activation {
+                    by: event.actor.clone(),
+                    at: event.at,
+                    reviewed: None,
+                    missed_at: None,
+                });
+            }
+            EventType::RequestReviewed | EventType::RequestEmergencyRejected => {
+                if let Some(activation) = &mut activated {
+                    let confirmed = event.kind == EventType::RequestReviewed;
+                    activation.reviewed = Some((event.actor.clone(), event.at, confirmed));
+                }
+            }
+            EventType::RequestReviewMissed => {
+                if let Some(activation) = &mut activated {
+                    activation.missed_at = Some(event.at);
+                }
+            }
             _ => {}
         }
         let Some(grant) = event.grant else { continue };
@@ -101,6 +136,7 @@ pub fn openings<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Opening>
                     end_reason: None,
                     asked_by: asked_by.clone(),
                     approved_by: approved_by.clone(),
+                    activated: None,
                     opened_by: event.actor.clone(),
                     imported: event.kind == EventType::GrantImported,
                 });
@@ -120,6 +156,13 @@ pub fn openings<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Opening>
     }
     readings
         .into_iter()
-        .filter_map(|(_, reading)| reading.opening)
+        .filter_map(|(_, reading)| {
+            // The review comes after the opening: what is told of it is what the whole log says.
+            let activated = activated.clone();
+            reading.opening.map(|opening| Opening {
+                activated,
+                ..opening
+            })
+        })
         .collect()
 }

@@ -46,6 +46,9 @@ pub enum Refusal {
     /// I6.
     #[error("nobody decides what they asked for; another person must decide this")]
     FourEyes,
+    /// Two approvals are two people's.
+    #[error("you approved it already; one more approval is needed, by someone else")]
+    ApprovedAlready,
     /// The state does not allow the move.
     #[error("'{command}' is not possible while it is {state}; {remedy}")]
     IllegalMove {
@@ -127,6 +130,7 @@ impl Refusal {
         match self {
             Self::Forbidden { .. } => "FORBIDDEN",
             Self::FourEyes => "FOUR_EYES",
+            Self::ApprovedAlready => "APPROVED_ALREADY",
             Self::IllegalMove { .. } => "ILLEGAL_MOVE",
             Self::AlreadyClaimed { .. } => "ALREADY_CLAIMED",
             Self::EtagMismatch => "ETAG_MISMATCH",
@@ -145,7 +149,7 @@ impl Refusal {
     /// The kind, which decides the status.
     pub const fn kind(&self) -> Kind {
         match self {
-            Self::Forbidden { .. } | Self::FourEyes => Kind::Forbidden,
+            Self::Forbidden { .. } | Self::FourEyes | Self::ApprovedAlready => Kind::Forbidden,
             Self::IllegalMove { .. }
             | Self::AlreadyClaimed { .. }
             | Self::DeadlinePassed { .. }

@@ -6,22 +6,26 @@
 //! and what is approved; editing what was asked resets the reading; I6 (nobody approves what they asked for).
 //! Failure story: an illegal move changes nothing and names the way out.
 
+mod approval;
+mod break_glass;
+mod reading;
 mod step;
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     access::Actor,
     deadline::{Class, Deadline},
     finding::Finding,
-    id::{InstitutionId, LinkId, ProductId, RequestId, RequestNumber, ServerId, TeamId},
-    net::{Destination, Service},
+    id::{InstitutionId, LinkId, ProductId, RequestId, RequestNumber, TeamId},
     refusal::Refusal,
-    time::{Instant, Validity, Zone},
+    time::{Instant, Zone},
 };
+pub use approval::{Approval, Approvals};
+pub use break_glass::{BreakGlass, Review, ReviewOutcome};
+pub use reading::{ReadDestination, ReadSource, Reading};
 
 /// Which way the access goes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -56,7 +60,7 @@ pub enum RequestState {
     Rejected,
     /// Taken back.
     Withdrawn,
-    /// A question was not answered in time.
+    /// A question was not answered in time, or an emergency not reviewed in time.
     Lapsed,
 }
 
@@ -169,58 +173,6 @@ pub struct Asked {
     pub case_reference: String,
 }
 
-/// One source as understood.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ReadSource {
-    /// Networks, canonical.
-    pub networks: Vec<IpNet>,
-    /// The label behind `#`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub label: Option<String>,
-}
-
-/// One destination as understood.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ReadDestination {
-    /// Canonical.
-    pub destination: Destination,
-    /// The hosted server it names, when known.
-    pub server: Option<ServerId>,
-    /// The cloud team whose work it is; `None`: the product's.
-    pub cloud_team: Option<TeamId>,
-    /// What its name was resolved to when it was judged, ascending: this is opened, whatever the name says later.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub addresses: Vec<IpAddr>,
-    /// When that was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resolved_at: Option<Instant>,
-}
-
-/// What the machine understood: this is approved and opened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Reading {
-    /// Sources.
-    pub sources: Vec<ReadSource>,
-    /// Destinations.
-    pub destinations: Vec<ReadDestination>,
-    /// Services.
-    pub services: Vec<Service>,
-    /// How long.
-    pub validity: Validity,
-}
-
-impl Reading {
-    /// Every source network, in order.
-    pub fn networks(&self) -> impl Iterator<Item = &IpNet> {
-        self.sources.iter().flat_map(|source| &source.networks)
-    }
-
-    /// Whether a source holds `address`.
-    pub fn has_source(&self, address: IpAddr) -> bool {
-        self.networks().any(|network| network.contains(&address))
-    }
-}
-
 /// A question and, once given, its answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Question {
@@ -299,12 +251,27 @@ pub struct Request {
     /// Where people of the institution proved to come from, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub source_proofs: Vec<SourceProof>,
+    /// Who else wrote or sent what is asked for now: they asked, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authors: Vec<Actor>,
     /// Questions, oldest first; the last one is open in `info_needed`.
     pub questions: Vec<Question>,
+    /// How many must approve, by the policies as they were asked last.
+    #[serde(default)]
+    pub approvals_needed: Approvals,
+    /// Who approved what is asked for now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Approval>,
     /// The decision.
     pub decision: Option<Decision>,
     /// An emergency owes a review after the fact.
     pub review_owed: bool,
+    /// How it was opened before its review.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<BreakGlass>,
+    /// The review after the fact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
     /// Imported as already open.
     pub imported: bool,
     /// First saved.
@@ -365,6 +332,10 @@ pub enum RequestCommand {
         verdict: Verdict,
         /// The queue it lands in.
         queue: TeamId,
+        /// How many must approve.
+        approvals: Approvals,
+        /// The policy that approves it at once, where one does.
+        automatic: Option<String>,
     },
     /// Take back.
     Withdraw {
@@ -408,16 +379,27 @@ pub enum RequestCommand {
         note: String,
         /// What validation found just now.
         verdict: Verdict,
+        /// How many must approve.
+        approvals: Approvals,
     },
     /// Reject.
     Reject {
         /// Why.
         note: String,
     },
+    /// Open an emergency before its review.
+    ActivateEmergency {
+        /// Why it cannot wait.
+        reason: String,
+        /// What validation found just now.
+        verdict: Verdict,
+    },
     /// Review an emergency after the fact.
     Review {
         /// What was found.
         note: String,
+        /// What becomes of its access.
+        outcome: ReviewOutcome,
     },
     /// A cloud team started.
     Begin,
@@ -441,6 +423,7 @@ impl RequestCommand {
             Self::Ask { .. } => "request_information",
             Self::Approve { .. } => "approve",
             Self::Reject { .. } => "reject",
+            Self::ActivateEmergency { .. } => "activate_emergency",
             Self::Review { .. } => "review",
             Self::Begin => "begin",
             Self::Settle => "settle",
@@ -457,7 +440,12 @@ impl Request {
                 class: Class::Alarm,
                 at: question.answer_by,
             }),
-            _ => None,
+            _ => self.review_deadline(),
         }
+    }
+
+    /// Whether `actor` is among those who asked: then somebody else decides (I6).
+    pub fn is_asked_by(&self, actor: &Actor) -> bool {
+        self.askers().any(|asker| asker.is_same_person(actor))
     }
 }

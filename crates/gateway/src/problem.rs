@@ -293,7 +293,9 @@ pub(crate) fn status_of_reason(reason: &str) -> Option<StatusCode> {
     Some(match reason {
         "UNAUTHENTICATED" | "KEY_UNKNOWN" | "TOKEN_UNTRUSTED" | "TOKEN_AUDIENCE"
         | "TOKEN_EXPIRED" | "TOKEN_TOO_EARLY" => StatusCode::UNAUTHORIZED,
-        "FORBIDDEN" | "FOUR_EYES" | "CLAIMS_INSUFFICIENT" => StatusCode::FORBIDDEN,
+        "FORBIDDEN" | "FOUR_EYES" | "CLAIMS_INSUFFICIENT" | "APPROVED_ALREADY" => {
+            StatusCode::FORBIDDEN
+        }
         "METHOD_NOT_ALLOWED" => StatusCode::METHOD_NOT_ALLOWED,
         "ILLEGAL_MOVE"
         | "ALREADY_CLAIMED"

@@ -9,7 +9,7 @@
 use std::fmt::Display;
 
 use domain::{
-    event::{Event, EventType},
+    event::{Event, EventType, Severity},
     grant::Grant,
     id::{EventId, GrantId, InstitutionId, ProductId, TeamId},
     request::{Request, RequestState},
@@ -90,6 +90,16 @@ struct CaseData<'a> {
     grant: Option<String>,
     state: &'static str,
     emergency: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    break_glass: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    severity: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bypassed: Option<Bypassed<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    review: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    review_by_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     effective_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,6 +114,16 @@ struct CaseData<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     epoch: Option<u64>,
     link: String,
+}
+
+/// Whom an emergency went past: a team, a principal's id, an institution; no names.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Bypassed<'a> {
+    queue: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assignee: Option<&'a str>,
+    approvers_of: &'a str,
 }
 
 /// The thin data of catalogue and key events.
@@ -139,6 +159,17 @@ impl EnvelopeMaker {
             grant: None,
             state: state_after(event.kind, request.state).as_str(),
             emergency: request.asked.emergency,
+            break_glass: request.break_glass.is_some(),
+            severity: event.kind.severity().map(Severity::as_str),
+            bypassed: event.details.bypassed.as_ref().map(|bypassed| Bypassed {
+                queue: bypassed.queue.as_str(),
+                assignee: bypassed.assignee.as_ref().map(|actor| actor.id.as_str()),
+                approvers_of: bypassed.approvers_of.as_str(),
+            }),
+            review: event.details.review.as_deref(),
+            review_by_time: request
+                .unreviewed()
+                .map(|glass| glass.review_by.to_string()),
             effective_time: None,
             expire_time: None,
             end_reason: None,
@@ -170,6 +201,11 @@ impl EnvelopeMaker {
             grant: Some(grant.id.to_string()),
             state: grant.state.as_str(),
             emergency: grant.emergency,
+            break_glass: grant.break_glass,
+            severity: event.kind.severity().map(Severity::as_str),
+            bypassed: None,
+            review: None,
+            review_by_time: None,
             effective_time: grant.effective_at.map(|at| at.to_string()),
             expire_time: grant.expires_at.map(|at| at.to_string()),
             end_reason: grant.end_reason.map(domain::grant::EndReason::as_str),
@@ -245,7 +281,10 @@ impl EnvelopeMaker {
 /// The state right after an event: one command may take a request through several, and each event tells its own.
 fn state_after(kind: EventType, last: RequestState) -> RequestState {
     match kind {
+        // A policy may approve in the same step.
+        EventType::RequestSubmitted => RequestState::Submitted,
         EventType::RequestApproved => RequestState::Approved,
+        EventType::RequestEmergencyActivated => RequestState::Implementing,
         EventType::RequestImplementing => RequestState::Implementing,
         _ => last,
     }

@@ -133,6 +133,7 @@ fn grant(institution: InstitutionId, rule: Rule, cloud_team: &TeamId, now: Insta
         cloud_team: cloud_team.clone(),
         direction: Direction::ToHosted,
         emergency: false,
+        break_glass: false,
         rule,
         validity: Validity {
             start: None,
@@ -150,6 +151,7 @@ fn grant(institution: InstitutionId, rule: Rule, cloud_team: &TeamId, now: Insta
         confirm_by: None,
         end_reason: None,
         note: String::new(),
+        time_box: None,
         extension: None,
         assignee: None,
         epoch: 1,

@@ -77,6 +77,16 @@ pub static SETTINGS: &[Setting] = &[
         "How long before a future start the cloud team gets the work, where the server says nothing.",
         "24h",
     ),
+    duration(
+        "intake.emergency-time-box",
+        "How long access stays open that was opened in an emergency before its review, unless the review confirms it.",
+        "24h",
+    ),
+    duration(
+        "intake.review-reminder-every",
+        "How often people are reminded of a review that is owed, after half of its time.",
+        "4h",
+    ),
     text(
         "intake.default-cloud-team",
         "The cloud team of a destination for which neither its server nor its product names one.",
@@ -117,6 +127,10 @@ pub struct Settings {
     pub team_confirms_within: Duration,
     /// How long before a start a cloud team gets the work; may be zero.
     pub lead_time: Duration,
+    /// How long an emergency stays open without a review; more than zero.
+    pub emergency_time_box: Duration,
+    /// How often people are reminded of a review; more than zero.
+    pub review_reminder_every: Duration,
     /// The cloud team where nobody is named.
     pub default_cloud_team: TeamId,
     /// The support team of cross-product requests.
@@ -161,6 +175,8 @@ impl Default for Settings {
             agent_confirms_within: terms.agent_confirms_within,
             team_confirms_within: terms.team_confirms_within,
             lead_time: terms.lead_time,
+            emergency_time_box: terms.emergency_time_box,
+            review_reminder_every: terms.review_reminder_every,
             default_cloud_team: "cloud".parse().expect("a slug"),
             cross_product_team: "support".parse().expect("a slug"),
             source: "/portreeve".to_owned(),
@@ -203,6 +219,8 @@ impl Settings {
             agent_confirms_within: some_time("intake.agent-confirms-within")?,
             team_confirms_within: some_time("intake.team-confirms-within")?,
             lead_time: config.duration("intake.lead-time"),
+            emergency_time_box: some_time("intake.emergency-time-box")?,
+            review_reminder_every: some_time("intake.review-reminder-every")?,
             default_cloud_team: team("intake.default-cloud-team")?,
             cross_product_team: team("intake.cross-product-team")?,
             source: source.to_owned(),
@@ -222,6 +240,8 @@ impl Settings {
             agent_confirms_within: self.agent_confirms_within,
             team_confirms_within: self.team_confirms_within,
             lead_time: self.lead_time,
+            emergency_time_box: self.emergency_time_box,
+            review_reminder_every: self.review_reminder_every,
         }
     }
 }

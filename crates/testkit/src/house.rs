@@ -43,6 +43,14 @@ impl House {
     /// # Panics
     /// When it does not start.
     pub async fn start(store: Store) -> Self {
+        Self::start_with(store, &[]).await
+    }
+
+    /// The same with further settings.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_with(store: Store, more: &[(&str, &str)]) -> Self {
         // Webhook receivers of tests listen on loopback, without TLS.
         let receivers = [
             ("notification.webhook-allow-http", "true"),
@@ -50,7 +58,7 @@ impl House {
             // Everybody in a test comes from one address.
             ("gateway.rate-per-link", "0"),
         ];
-        let house = Self::empty(store, &receivers).await;
+        let house = Self::empty(store, &[&receivers[..], more].concat()).await;
         house
             .admin
             .post("/v1/catalogue:apply", &catalogue())

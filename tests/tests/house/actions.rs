@@ -26,7 +26,8 @@ fn verbs_of_requests() -> Vec<(&'static str, Value)> {
         ("request_information", json!({"text": "which proxy?"})),
         ("approve", json!({})),
         ("reject", json!({"note": "too wide"})),
-        ("review", json!({"note": "fine"})),
+        ("activate_emergency", json!({"reason": "it cannot wait"})),
+        ("review", json!({"note": "fine", "outcome": "confirmed"})),
         (
             "delegate",
             json!({"recipient": "NetOps", "purposes": ["prove_source"]}),
@@ -239,6 +240,18 @@ async fn what_is_told_of_a_request_is_what_everybody_may_do() {
         "emergencyReason",
         json!("the proxy burns"),
     );
+    let waiting = async |people: &People| people.submits(&urgent).await;
+    everybody
+        .try_everything("an emergency", REQUESTS, &verbs, waiting)
+        .await;
+    let activated = async |people: &People| {
+        let request = people.submits(&urgent).await;
+        let reason = json!({"reason": "it cannot wait"});
+        within(people, "activate_emergency", request, reason).await
+    };
+    everybody
+        .try_everything("opened in an emergency", REQUESTS, &verbs, activated)
+        .await;
     let owed = async |people: &People| done(people, &urgent).await;
     everybody
         .try_everything("an emergency without its review", REQUESTS, &verbs, owed)
@@ -291,6 +304,30 @@ async fn what_is_told_of_a_grant_is_what_everybody_may_do() {
         .await;
     let live = async |people: &People| people.live(&asked()).await;
     everybody.try_everything("live", GRANTS, &verbs, live).await;
+    let urgent = with(
+        with(asked(), "emergency", json!(true)),
+        "emergencyReason",
+        json!("the proxy burns"),
+    );
+    let broken = async |people: &People| {
+        let request = people.submits(&urgent).await;
+        let reason = json!({"reason": "it cannot wait"});
+        send(
+            &people.ann,
+            REQUESTS,
+            &request,
+            "activate_emergency",
+            &reason,
+        )
+        .await
+        .ok();
+        people
+            .completes(&people.grants_of(&request).await.remove(0))
+            .await
+    };
+    everybody
+        .try_everything("live before its review", GRANTS, &verbs, broken)
+        .await;
     let wished = async |people: &People| {
         let wish = json!({"until": "2026-11-11", "reason": "longer"});
         by(&people.ria, "extend", live(people).await, wish).await

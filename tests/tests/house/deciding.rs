@@ -115,7 +115,7 @@ async fn emergencies_come_first_and_are_reviewed_afterwards(store: Store) {
 
     let decided = people.approves(&urgent).await;
     assert_eq!(decided["reviewOwed"], true);
-    let review = json!({"note": "it was one"});
+    let review = json!({"note": "it was one", "outcome": "confirmed"});
     people
         .on_request(&people.ann, "review", &decided, review.clone())
         .await

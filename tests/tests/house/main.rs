@@ -14,6 +14,7 @@ mod actions;
 mod asking;
 mod day_one;
 mod deciding;
+mod emergencies;
 mod ending;
 mod followers;
 mod forgetting;

@@ -38,7 +38,11 @@ pub(crate) fn codes(findings: &Value) -> Vec<&str> {
 
 impl People {
     pub(crate) async fn meet(store: Store) -> Self {
-        let house = House::start(store).await;
+        Self::meet_in(House::start(store).await).await
+    }
+
+    /// In a house of their own settings.
+    pub(crate) async fn meet_in(house: House) -> Self {
         Self {
             ria: house
                 .named_key("Ria", "requester", "institution:north")

@@ -57,6 +57,7 @@ fn target(rpc: &str) -> Option<Target> {
         | "RequestInformation"
         | "ApproveAccessRequest"
         | "RejectAccessRequest"
+        | "ActivateEmergency"
         | "ReviewEmergency"
         | "CreateComment"
         | "ListComments"
@@ -126,6 +127,8 @@ fn set(message: &mut DynamicMessage, field: &str, value: &str) {
     };
     let value = match descriptor.kind() {
         prost_reflect::Kind::Bool => Value::Bool(value == "true"),
+        // The first value that says something.
+        prost_reflect::Kind::Enum(_) => Value::EnumNumber(1),
         _ => Value::String(value.to_owned()),
     };
     message.set_field(&descriptor, value);
@@ -176,6 +179,7 @@ fn message(method: &MethodDescriptor, target: &Target, things: &Things) -> Vec<u
             set(&mut message, "link", "01930a3e-7c00-7000-8000-000000000000");
             set(&mut message, "until", "2026-12-01");
             set(&mut message, "queue", "support-rosetta");
+            set(&mut message, "outcome", "confirmed");
             fill(&mut message);
         }
         Target::Missing(field) => set(&mut message, field, "01930a3e-7c00-7000-8000-000000000000"),

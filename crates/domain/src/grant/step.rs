@@ -88,6 +88,11 @@ impl Grant {
             (GrantCommand::ConfirmClosed { note }, S::Ending | S::EndingFailed) => {
                 self.close(note, by, now, events);
             }
+            (GrantCommand::Extend { .. } | GrantCommand::ApproveExtension { .. }, S::Active)
+                if self.owes_review() =>
+            {
+                return illegal("the emergency that opened it must be reviewed first");
+            }
             (GrantCommand::Extend { until, reason }, S::Active) if self.is_live(now) => {
                 self.check_extension(*until, now)?;
                 self.extension = Some(PendingExtension {
@@ -129,6 +134,16 @@ impl Grant {
             }
             (GrantCommand::Revoke { reason }, _) if self.can_end() => {
                 self.end(EndReason::Revoked, reason, by, now, terms, events);
+            }
+            (GrantCommand::EndTimeBox { keep }, _)
+                if self.owes_review()
+                    && self.can_end()
+                    && self.expires_at.is_none_or(|deadline| now < deadline) =>
+            {
+                events.push(self.end_time_box(*keep, by, now)?);
+            }
+            (GrantCommand::Cut { reason, note }, _) if self.can_end() => {
+                self.end(*reason, note, by, now, terms, events);
             }
             (GrantCommand::DeadlineReached, _) => {
                 let Some(deadline) = self.next_deadline().filter(|deadline| deadline.at <= now)
@@ -191,6 +206,7 @@ impl Grant {
             .validity
             .deadline(effective_at, &self.zone)
             .map_err(|_| range)?;
+        let deadline = self.boxed(deadline);
         if let Some(deadline) = deadline.filter(|deadline| *deadline <= now) {
             return Err(Refusal::DeadlinePassed { deadline });
         }
@@ -211,6 +227,39 @@ impl Grant {
         Ok(())
     }
 
+    /// Lifts the time box, or makes it an ordinary end: as the review wants it, and where the device can still be told.
+    fn end_time_box(&mut self, keep: bool, by: &Actor, now: Instant) -> Result<Event, Refusal> {
+        let range = Refusal::EffectiveTimeOutOfRange {
+            from: self.hand_over_at,
+            to: now,
+        };
+        let asked = match self.effective_at {
+            Some(effective_at) => self.validity.deadline(effective_at, &self.zone),
+            None => self.validity.fixed_deadline(&self.zone),
+        }
+        .map_err(|_| range)?;
+        let previous = self.expires_at;
+        let told_in_time = self.state != GrantState::Active
+            || self.closing != Closing::CarriesDeadline
+            || previous.is_none_or(|deadline| now.plus(self.lead_time) <= deadline);
+        if keep || !told_in_time || asked == previous {
+            if let Some(time_box) = &mut self.time_box {
+                time_box.reviewed = true;
+            }
+            return Ok(Event::new(EventType::GrantTimeBoxKept, by, now)
+                .with(|details| details.until = previous));
+        }
+        self.time_box = None;
+        self.expires_at = asked;
+        self.epoch += 1;
+        Ok(
+            Event::new(EventType::GrantExtended, by, now).with(|details| {
+                details.until = asked;
+                details.previous_until = previous;
+            }),
+        )
+    }
+
     fn check_extension(&self, until: Instant, now: Instant) -> Result<(), Refusal> {
         let Some(deadline) = self.expires_at else {
             return Err(Refusal::GrantPermanent);
@@ -227,7 +276,8 @@ impl Grant {
         Ok(())
     }
 
-    const fn can_end(&self) -> bool {
+    /// Its end is not decided yet.
+    pub const fn can_end(&self) -> bool {
         !matches!(
             self.state,
             GrantState::Ending | GrantState::Ended | GrantState::EndingFailed

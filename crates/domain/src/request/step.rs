@@ -1,13 +1,13 @@
 //! The request's machine: which command does what in which state.
 //!
 //! Role: [`Request::step`] and nothing else; the table of its outcomes is a snapshot in `tests/machines`.
-//! Invariants: a refusal changes nothing; every accepted command has an event; I6: nobody approves, or reviews
-//! afterwards, what they asked for.
+//! Invariants: a refusal changes nothing; every accepted command has an event; I6: nobody approves, activates or reviews
+//! afterwards what they asked for, or wrote into it.
 //! Failure story: an illegal move names the way out.
 
 use super::{Decision, Question, Request, RequestCommand, RequestState};
 use crate::{
-    access::{Actor, four_eyes},
+    access::Actor,
     catalogue::Terms,
     event::{Event, EventType},
     refusal::Refusal,
@@ -27,10 +27,11 @@ impl Request {
         terms: &Terms,
     ) -> Result<(Self, Vec<Event>), Refusal> {
         let mut next = self.clone();
-        let event = next.apply(command, by, now, terms)?;
+        let mut events = Vec::with_capacity(2);
+        next.apply(command, by, now, terms, &mut events)?;
         next.version += 1;
         next.updated_at = now;
-        Ok((next, vec![event]))
+        Ok((next, events))
     }
 
     fn apply(
@@ -39,10 +40,11 @@ impl Request {
         by: &Actor,
         now: Instant,
         terms: &Terms,
-    ) -> Result<Event, Refusal> {
+        events: &mut Vec<Event>,
+    ) -> Result<(), Refusal> {
         use RequestState as S;
         let event = |kind| Event::new(kind, by, now);
-        match (command, self.state) {
+        let told = match (command, self.state) {
             (
                 RequestCommand::Edit {
                     asked,
@@ -55,10 +57,21 @@ impl Request {
                 self.product.clone_from(product);
                 self.reading = None;
                 self.findings.clear();
-                Ok(event(EventType::RequestEdited)
-                    .with(|details| details.fields.clone_from(fields)))
+                self.add_author(by);
+                if self.reset_approvals() {
+                    events.push(event(EventType::RequestApprovalsReset));
+                }
+                event(EventType::RequestEdited).with(|details| details.fields.clone_from(fields))
             }
-            (RequestCommand::Submit { verdict, queue }, S::Draft) => {
+            (
+                RequestCommand::Submit {
+                    verdict,
+                    queue,
+                    approvals,
+                    automatic,
+                },
+                S::Draft,
+            ) => {
                 self.reading = Some(verdict.accepted()?);
                 self.findings.clone_from(&verdict.findings);
                 self.queue = queue.clone();
@@ -71,17 +84,29 @@ impl Request {
                 };
                 self.promised_by = Some(now.plus(promise));
                 self.review_owed = self.asked.emergency;
-                Ok(event(EventType::RequestSubmitted).with(|details| {
+                self.approvals_needed.clone_from(approvals);
+                self.add_author(by);
+                let sent = event(EventType::RequestSubmitted).with(|details| {
                     details.queue = Some(queue.clone());
                     details.until = self.promised_by;
-                }))
+                });
+                match automatic {
+                    Some(policy) if self.leaves_no_doubt() => {
+                        events.push(sent);
+                        let policy = Actor::policy(policy);
+                        self.decide(true, "", &policy, now);
+                        self.state = S::Approved;
+                        Event::new(EventType::RequestApproved, &policy, now)
+                    }
+                    _ => sent,
+                }
             }
             (
                 RequestCommand::Withdraw { reason },
                 S::Draft | S::Submitted | S::InReview | S::InfoNeeded,
             ) => {
                 self.finish(S::Withdrawn);
-                Ok(event(EventType::RequestWithdrawn).with_note(reason))
+                event(EventType::RequestWithdrawn).with_note(reason)
             }
             (
                 RequestCommand::Respond {
@@ -92,7 +117,18 @@ impl Request {
                 },
                 S::InfoNeeded,
             ) => {
-                self.reading = Some(verdict.accepted()?);
+                let reading = verdict.accepted()?;
+                let same = self
+                    .reading
+                    .as_ref()
+                    .is_some_and(|before| before.opens_the_same_as(&reading));
+                if !fields.is_empty() {
+                    self.add_author(by);
+                }
+                if !(same && fields.is_empty()) && self.reset_approvals() {
+                    events.push(event(EventType::RequestApprovalsReset));
+                }
+                self.reading = Some(reading);
                 self.findings.clone_from(&verdict.findings);
                 self.asked = (**asked).clone();
                 if let Some(question) = self.questions.last_mut() {
@@ -108,9 +144,9 @@ impl Request {
                 }
                 self.review_owed = self.asked.emergency;
                 self.state = S::InReview;
-                Ok(event(EventType::RequestInformationProvided)
+                event(EventType::RequestInformationProvided)
                     .with_note(answer)
-                    .with(|details| details.fields.clone_from(fields)))
+                    .with(|details| details.fields.clone_from(fields))
             }
             (RequestCommand::Claim, S::Submitted | S::InReview) => {
                 if let Some(other) = &self.assignee {
@@ -120,11 +156,11 @@ impl Request {
                 }
                 self.assignee = Some(by.clone());
                 self.state = S::InReview;
-                Ok(event(EventType::RequestClaimed))
+                event(EventType::RequestClaimed)
             }
             (RequestCommand::Release, S::InReview | S::InfoNeeded) if self.assignee.is_some() => {
                 self.assignee = None;
-                Ok(event(EventType::RequestReleased))
+                event(EventType::RequestReleased)
             }
             (
                 RequestCommand::Transfer { queue, reason },
@@ -132,9 +168,9 @@ impl Request {
             ) => {
                 self.assignee = None;
                 self.queue = queue.clone();
-                Ok(event(EventType::RequestTransferred)
+                event(EventType::RequestTransferred)
                     .with_note(reason)
-                    .with(|details| details.queue = Some(queue.clone())))
+                    .with(|details| details.queue = Some(queue.clone()))
             }
             (
                 RequestCommand::Ask {
@@ -155,48 +191,66 @@ impl Request {
                     answered_at: None,
                 });
                 self.state = S::InfoNeeded;
-                Ok(event(EventType::RequestInformationRequested)
+                event(EventType::RequestInformationRequested)
                     .with_note(text)
                     .with(|details| {
                         details.fields.clone_from(fields);
                         details.until = Some(answer_by);
-                    }))
+                    })
             }
-            (RequestCommand::Approve { note, verdict }, S::InReview) => {
-                for asker in self.askers() {
-                    four_eyes(by, asker)?;
+            (
+                RequestCommand::Approve {
+                    note,
+                    verdict,
+                    approvals,
+                },
+                S::InReview,
+            ) => {
+                self.check_decider(by)?;
+                let reading = verdict.accepted()?;
+                if self.record_approval(&reading, approvals, note, by, now)? {
+                    events.push(event(EventType::RequestApprovalsReset));
                 }
-                self.reading = Some(verdict.accepted()?);
+                self.reading = Some(reading);
                 self.findings.clone_from(&verdict.findings);
-                self.decide(true, note, by, now);
-                self.state = S::Approved;
-                Ok(event(EventType::RequestApproved).with_note(note))
+                let kind = if self.is_approved_by_enough() {
+                    self.decide(true, note, by, now);
+                    self.state = S::Approved;
+                    EventType::RequestApproved
+                } else {
+                    // Back into the queue: somebody else takes it up.
+                    self.assignee = None;
+                    EventType::RequestApprovalRecorded
+                };
+                event(kind)
+                    .with_note(note)
+                    .with(|details| details.policies.clone_from(&approvals.because))
             }
             (RequestCommand::Reject { note }, S::InReview) => {
                 self.decide(false, note, by, now);
                 self.finish(S::Rejected);
-                Ok(event(EventType::RequestRejected).with_note(note))
+                event(EventType::RequestRejected).with_note(note)
             }
-            (RequestCommand::Review { note }, S::Approved | S::Implementing | S::Completed)
-                if self.review_owed =>
+            (RequestCommand::ActivateEmergency { reason, verdict }, S::Submitted | S::InReview)
+                if self.asked.emergency =>
             {
-                for asker in self.askers() {
-                    four_eyes(by, asker)?;
-                }
-                if let Some(decision) = &self.decision {
-                    four_eyes(by, &decision.decided_by)?;
-                }
-                self.review_owed = false;
-                Ok(event(EventType::RequestReviewed).with_note(note))
+                self.check_decider(by)?;
+                self.reading = Some(verdict.accepted()?);
+                self.findings.clone_from(&verdict.findings);
+                self.activate(reason, by, now, terms)
             }
+            (
+                RequestCommand::Review { note, outcome },
+                S::Approved | S::Implementing | S::Completed | S::Lapsed,
+            ) if self.review_owed => self.review_afterwards(note, *outcome, by, now)?,
             (RequestCommand::Begin, S::Approved) => {
                 self.state = S::Implementing;
-                Ok(event(EventType::RequestImplementing))
+                event(EventType::RequestImplementing)
             }
             (RequestCommand::Settle, S::Approved | S::Implementing) => {
                 self.state = S::Completed;
                 self.promised_by = None;
-                Ok(event(EventType::RequestCompleted))
+                event(EventType::RequestCompleted)
             }
             (RequestCommand::DeadlineReached, S::InfoNeeded)
                 if self
@@ -204,14 +258,26 @@ impl Request {
                     .is_some_and(|deadline| deadline.at <= now) =>
             {
                 self.finish(S::Lapsed);
-                Ok(event(EventType::RequestLapsed))
+                event(EventType::RequestLapsed)
             }
-            _ => Err(Refusal::IllegalMove {
-                command: command.name(),
-                state: self.state.as_str(),
-                remedy: self.remedy(command),
-            }),
-        }
+            (RequestCommand::DeadlineReached, S::Implementing | S::Completed)
+                if self.unreviewed().is_some() =>
+            {
+                match self.chase_review(by, now, terms) {
+                    Some(event) => event,
+                    None => return Err(too_early(self.state)),
+                }
+            }
+            _ => {
+                return Err(Refusal::IllegalMove {
+                    command: command.name(),
+                    state: self.state.as_str(),
+                    remedy: self.remedy(command),
+                });
+            }
+        };
+        events.push(told);
+        Ok(())
     }
 
     fn decide(&mut self, approved: bool, note: &str, by: &Actor, now: Instant) {
@@ -240,6 +306,9 @@ impl Request {
                 | RequestCommand::Reject { .. }
                 | RequestCommand::Ask { .. },
             ) => "claim it first",
+            (S::Submitted | S::InReview, RequestCommand::ActivateEmergency { .. }) => {
+                "only what is asked for as an emergency can be activated before its review"
+            }
             (S::Draft, _) => "submit it first",
             (S::InfoNeeded, _) => "the institution must answer the question first",
             (S::Approved | S::Implementing, RequestCommand::Withdraw { .. }) => {
@@ -249,5 +318,13 @@ impl Request {
             (S::Rejected | S::Withdrawn | S::Lapsed, _) => "it is over; make a new request",
             _ => "read its allowed actions",
         }
+    }
+}
+
+const fn too_early(state: RequestState) -> Refusal {
+    Refusal::IllegalMove {
+        command: "deadline_reached",
+        state: state.as_str(),
+        remedy: "no deadline of it has come",
     }
 }

@@ -22,12 +22,15 @@ use portreeve_domain::{
     next_step::{grant_actions, of_grant, of_request, request_actions},
     past::openings,
     refusal::Refusal,
-    request::{RequestCommand, RequestState},
+    request::{RequestCommand, RequestState, ReviewOutcome},
     time::{End, Instant, Validity},
 };
 use proptest::prelude::*;
 
-use crate::world::{DAY, HOUR, PEOPLE, Person, Setting, World, ask, complete, extend, start};
+use crate::eyes::check_eyes;
+use crate::world::{
+    DAY, HOUR, PEOPLE, Person, Setting, World, ask, complete, extend, review, start,
+};
 
 #[derive(Debug, Clone)]
 enum Move {
@@ -37,7 +40,12 @@ enum Move {
     Grant(usize, &'static str, Person),
 }
 
-const REQUEST_MOVES: [&str; 13] = [
+const REQUEST_MOVES: [&str; 18] = [
+    "activate_emergency",
+    "activate_emergency",
+    "review",
+    "review and keep the time box",
+    "review and reject",
     "edit",
     "submit",
     "withdraw",
@@ -48,7 +56,7 @@ const REQUEST_MOVES: [&str; 13] = [
     "request_information",
     "approve",
     "reject",
-    "review",
+    "approve",
     "begin",
     "settle",
 ];
@@ -84,7 +92,10 @@ fn request_command(world: &World, name: &str) -> RequestCommand {
         "request_information" => ask(),
         "approve" => world.approve(),
         "reject" => RequestCommand::Reject { note: text() },
-        "review" => RequestCommand::Review { note: text() },
+        "activate_emergency" => world.activate(),
+        "review" => review(ReviewOutcome::Confirmed),
+        "review and keep the time box" => review(ReviewOutcome::TimeBoxKept),
+        "review and reject" => review(ReviewOutcome::Rejected),
         "begin" => RequestCommand::Begin,
         "settle" => RequestCommand::Settle,
         other => unreachable!("{other} is no command of a request"),
@@ -144,15 +155,26 @@ fn settings() -> impl Strategy<Value = Setting> {
         Person::Analyst,
         Person::Administrator,
     ]);
-    (end, begin, closing, 1usize..=3, any::<bool>(), requester).prop_map(
-        |(end, begin, closing, destinations, emergency, requester)| Setting {
-            validity: Validity { start: begin, end },
-            closing,
-            destinations,
-            emergency,
-            requester,
-        },
+    let two = prop::bool::weighted(0.3);
+    (
+        end,
+        begin,
+        closing,
+        1usize..=3,
+        any::<bool>(),
+        requester,
+        two,
     )
+        .prop_map(
+            |(end, begin, closing, destinations, emergency, requester, two)| Setting {
+                validity: Validity { start: begin, end },
+                closing,
+                destinations,
+                emergency,
+                requester,
+                two,
+            },
+        )
 }
 
 /// What every accepted or refused command must leave behind.
@@ -173,7 +195,10 @@ fn check_step(before: &Case, after: &Case, result: &Result<Vec<Event>, Refusal>,
     for grant in &after.grants {
         let told = events.iter().any(|event| event.grant == Some(grant.id));
         match before.grants.iter().find(|known| known.id == grant.id) {
-            None => assert!(told && before.request.state == RequestState::InReview),
+            None => {
+                let undecided = [RequestState::InReview, RequestState::Submitted];
+                assert!(told && undecided.contains(&before.request.state));
+            }
             Some(known) if known == grant => {}
             Some(known) => {
                 assert!(told, "a grant changed without an event");
@@ -197,6 +222,9 @@ fn check_always(world: &World) {
     match request.state {
         RequestState::Completed => assert!(all_settled && !case.grants.is_empty()),
         RequestState::Approved | RequestState::Implementing => assert!(!all_settled),
+        RequestState::Rejected | RequestState::Lapsed if !case.grants.is_empty() => {
+            assert!(request.break_glass.is_some() || request.review.is_some());
+        }
         _ => assert!(case.grants.is_empty(), "grants of an undecided request"),
     }
     if request.state.is_over() {
@@ -207,8 +235,9 @@ fn check_always(world: &World) {
         .as_ref()
         .filter(|decision| decision.approved)
     {
-        assert_ne!(decision.decided_by, request.requester, "I6");
+        assert!(!request.is_asked_by(&decision.decided_by), "I6");
     }
+    check_eyes(world);
     let told = openings(&world.log);
     for grant in &case.grants {
         let told = told.iter().find(|opening| opening.grant == grant.id);
@@ -221,7 +250,9 @@ fn check_always(world: &World) {
             assert_eq!(opening.rule.as_ref(), Some(&grant.rule));
             assert_eq!(Some(opening.since), grant.effective_at);
             assert_eq!(opening.until, grant.expires_at);
-            assert!(opening.approved_by.is_some() && opening.asked_by.is_some());
+            assert!(opening.approved_by.is_some() || opening.activated.is_some());
+            assert!(opening.asked_by.is_some());
+            assert_eq!(opening.activated.is_some(), grant.break_glass);
         }
         let past = grant
             .expires_at
@@ -283,7 +314,11 @@ proptest! {
         moves in moves(),
     ) {
         // An administrator or analyst that asks is approved by somebody else.
-        let mut world = if approved { World::approved(&setting) } else { World::draft(&setting) };
+        let mut world = match (approved, setting.emergency) {
+            (false, _) => World::draft(&setting),
+            (true, true) if setting.requester != Person::Analyst => World::activated(&setting),
+            (true, _) => World::approved(&setting),
+        };
         check_always(&world);
         for one in moves {
             let before = world.case.clone();
@@ -387,9 +422,7 @@ fn nobody_reviews_their_own_emergency() {
         ..Setting::default()
     };
     let mut world = World::active(&setting);
-    let review = RequestCommand::Review {
-        note: String::new(),
-    };
+    let review = review(ReviewOutcome::Confirmed);
     let by = |person: Person| person.actor();
     assert_eq!(
         world.request(&review, &by(Person::Administrator)),

@@ -9,13 +9,13 @@ use portreeve_domain::{
     access::Actor,
     catalogue::Closing,
     event::Event,
-    grant::{GrantCommand, GrantState},
+    grant::{EndReason, GrantCommand, GrantState},
     refusal::Refusal,
-    request::{RequestCommand, RequestState},
+    request::{Approvals, RequestCommand, RequestState, ReviewOutcome},
     time::{End, Validity},
 };
 
-use crate::world::{DAY, HOUR, Person, Setting, World, ask, complete, extend, start};
+use crate::world::{DAY, HOUR, Person, Setting, World, ask, complete, extend, review, start};
 
 /// Every kind of command of a request, at least once, with who gives it.
 fn request_commands(world: &World) -> Vec<(&'static str, RequestCommand, Actor)> {
@@ -29,7 +29,14 @@ fn request_commands(world: &World) -> Vec<(&'static str, RequestCommand, Actor)>
             RequestCommand::Submit {
                 verdict: world.bad(),
                 queue: world.case.request.queue.clone(),
+                approvals: Approvals::default(),
+                automatic: None,
             },
+            by(Person::Requester),
+        ),
+        (
+            " that a policy approves",
+            world.submit_automatically(world.good()),
             by(Person::Requester),
         ),
         (
@@ -60,6 +67,7 @@ fn request_commands(world: &World) -> Vec<(&'static str, RequestCommand, Actor)>
             RequestCommand::Approve {
                 note: text(),
                 verdict: world.bad(),
+                approvals: Approvals::default(),
             },
             by(Person::Analyst),
         ),
@@ -68,14 +76,35 @@ fn request_commands(world: &World) -> Vec<(&'static str, RequestCommand, Actor)>
             RequestCommand::Reject { note: text() },
             by(Person::Analyst),
         ),
+        ("", world.activate(), by(Person::Analyst)),
+        (
+            " of what one asked for",
+            world.activate(),
+            by(Person::Requester),
+        ),
         (
             "",
-            RequestCommand::Review { note: text() },
+            review(ReviewOutcome::Confirmed),
+            by(Person::Administrator),
+        ),
+        (
+            " that rejects",
+            review(ReviewOutcome::Rejected),
+            by(Person::Administrator),
+        ),
+        (
+            " that keeps the time box",
+            review(ReviewOutcome::TimeBoxKept),
+            by(Person::Administrator),
+        ),
+        (
+            " by the analyst",
+            review(ReviewOutcome::Confirmed),
             by(Person::Analyst),
         ),
         (
             " by the approver",
-            RequestCommand::Review { note: text() },
+            review(ReviewOutcome::Confirmed),
             by(Person::OtherAnalyst),
         ),
         ("", RequestCommand::Begin, by(Person::Cloud)),
@@ -97,6 +126,7 @@ const fn named(command: &RequestCommand) {
         | RequestCommand::Ask { .. }
         | RequestCommand::Approve { .. }
         | RequestCommand::Reject { .. }
+        | RequestCommand::ActivateEmergency { .. }
         | RequestCommand::Review { .. }
         | RequestCommand::Begin
         | RequestCommand::Settle
@@ -118,6 +148,18 @@ fn request_rows() -> Vec<(&'static str, World)> {
     };
     let mut lapsed = World::info_needed(plain).later(15 * DAY);
     assert_eq!(lapsed.run_due(), Ok(1));
+    let twice = &Setting {
+        two: true,
+        ..Setting::default()
+    };
+    let half = World::in_review(twice);
+    let approve = half.approve();
+    let open = || World::activated(urgent).with_grant(&complete(), Person::Cloud);
+    let swept = |mut world: World| {
+        assert!(world.run_due().is_ok());
+        world
+    };
+    let forgotten = World::activated(urgent).later(DAY + HOUR);
     vec![
         ("", World::draft(plain)),
         ("", World::submitted(plain)),
@@ -131,7 +173,35 @@ fn request_rows() -> Vec<(&'static str, World)> {
             ", unanswered too long",
             World::info_needed(plain).later(15 * DAY),
         ),
+        (", an emergency", World::submitted(urgent)),
+        (
+            ", one of two approvals",
+            half.with_request(&approve, Person::OtherAnalyst),
+        ),
         ("", World::approved(plain)),
+        (", opened in an emergency", World::activated(urgent)),
+        (
+            ", opened in an emergency, reminder due",
+            World::activated(urgent).later(DAY / 2),
+        ),
+        (
+            ", opened in an emergency, review overdue, end passed",
+            swept(World::activated(urgent).later(DAY / 2)).later(13 * HOUR),
+        ),
+        (", opened in an emergency", open()),
+        (
+            ", opened in an emergency, confirmed",
+            open().with_request(&review(ReviewOutcome::Confirmed), Person::Administrator),
+        ),
+        (
+            ", opened in an emergency, rejected",
+            World::activated(urgent)
+                .with_request(&review(ReviewOutcome::Rejected), Person::Administrator),
+        ),
+        (
+            ", opened in an emergency, never reviewed",
+            swept(swept(forgotten)),
+        ),
         (
             "",
             World::approved(plain).with_grant(&GrantCommand::Claim, Person::Cloud),
@@ -255,6 +325,24 @@ fn grant_commands(world: &World) -> Vec<(&'static str, GrantCommand, Actor)> {
             GrantCommand::Revoke { reason: text() },
             by(Person::Analyst),
         ),
+        (
+            "",
+            GrantCommand::EndTimeBox { keep: false },
+            by(Person::Analyst),
+        ),
+        (
+            " as it is",
+            GrantCommand::EndTimeBox { keep: true },
+            by(Person::Analyst),
+        ),
+        (
+            "",
+            GrantCommand::Cut {
+                reason: EndReason::ReviewRejected,
+                note: text(),
+            },
+            by(Person::Analyst),
+        ),
         ("", GrantCommand::DeadlineReached, Actor::clock()),
     ]
 }
@@ -273,6 +361,8 @@ const fn grant_named(command: &GrantCommand) {
         | GrantCommand::DeclineExtension { .. }
         | GrantCommand::Return { .. }
         | GrantCommand::Revoke { .. }
+        | GrantCommand::EndTimeBox { .. }
+        | GrantCommand::Cut { .. }
         | GrantCommand::DeadlineReached => {}
     }
 }
@@ -352,6 +442,14 @@ fn grant_rows() -> Vec<(String, World)> {
             ),
         ),
     ];
+    let urgent = &Setting {
+        emergency: true,
+        ..Setting::default()
+    };
+    rows.push((
+        ", opened in an emergency".into(),
+        World::activated(urgent).with_grant(&complete(), Person::Cloud),
+    ));
     for how in [Closing::CarriesDeadline, Closing::Agent] {
         let setting = &closing(how);
         rows.push((format!(", closes as {how:?}"), World::active(setting)));

@@ -21,7 +21,8 @@ use portreeve_domain::{
     id::{GrantId, RequestId, RequestNumber, TeamId},
     refusal::Refusal,
     request::{
-        Asked, ReadDestination, ReadSource, Reading, Request, RequestCommand, RequestState, Verdict,
+        Approvals, Asked, ReadDestination, ReadSource, Reading, Request, RequestCommand,
+        RequestState, ReviewOutcome, Verdict,
     },
     time::{End, Instant, Validity, Zone},
 };
@@ -83,6 +84,8 @@ pub(crate) struct Setting {
     pub(crate) destinations: usize,
     pub(crate) emergency: bool,
     pub(crate) requester: Person,
+    /// A policy asks for two approvals.
+    pub(crate) two: bool,
 }
 
 impl Default for Setting {
@@ -96,6 +99,7 @@ impl Default for Setting {
             destinations: 1,
             emergency: false,
             requester: Person::Requester,
+            two: false,
         }
     }
 }
@@ -115,7 +119,9 @@ pub(crate) struct World {
     product: Product,
     servers: Vec<Server>,
     default_team: TeamId,
-    reading: Reading,
+    /// What validation reads.
+    pub(crate) reading: Reading,
+    approvals: Approvals,
     minted: u128,
 }
 
@@ -174,10 +180,15 @@ impl World {
             assignee: None,
             requester: setting.requester.actor(),
             questions: Vec::new(),
+            authors: Vec::new(),
+            approvals_needed: Approvals::default(),
+            approvals: Vec::new(),
             decision: None,
             review_owed: false,
             asked_through: Vec::new(),
             source_proofs: Vec::new(),
+            break_glass: None,
+            review: None,
             imported: false,
             created_at: now,
             updated_at: now,
@@ -204,6 +215,11 @@ impl World {
             servers,
             default_team: "cloud".parse().unwrap(),
             reading,
+            approvals: if setting.two {
+                Approvals::two(vec!["wide-networks".to_owned()])
+            } else {
+                Approvals::default()
+            },
             log: Vec::new(),
             minted: 100,
         }
@@ -234,12 +250,32 @@ impl World {
         RequestCommand::Submit {
             verdict: self.good(),
             queue: "alma-support".parse().unwrap(),
+            approvals: self.approvals.clone(),
+            automatic: None,
+        }
+    }
+
+    /// The same where a policy approves by itself.
+    pub(crate) fn submit_automatically(&self, verdict: Verdict) -> RequestCommand {
+        RequestCommand::Submit {
+            verdict,
+            queue: "alma-support".parse().unwrap(),
+            approvals: self.approvals.clone(),
+            automatic: Some("one-address-two-days".to_owned()),
         }
     }
 
     pub(crate) fn approve(&self) -> RequestCommand {
         RequestCommand::Approve {
             note: String::new(),
+            verdict: self.good(),
+            approvals: self.approvals.clone(),
+        }
+    }
+
+    pub(crate) fn activate(&self) -> RequestCommand {
+        RequestCommand::ActivateEmergency {
+            reason: "nobody can read anything".into(),
             verdict: self.good(),
         }
     }
@@ -331,9 +367,22 @@ impl World {
     }
 
     pub(crate) fn approved(setting: &Setting) -> Self {
-        let world = Self::in_review(setting);
-        let approve = world.approve();
-        world.with_request(&approve, Person::OtherAnalyst)
+        let mut world = Self::in_review(setting);
+        for person in [Person::OtherAnalyst, Person::Analyst, Person::Administrator] {
+            if world.case.request.state == RequestState::InReview && person != setting.requester {
+                let approve = world.approve();
+                world = world.with_request(&approve, person);
+            }
+        }
+        assert_eq!(world.case.request.state, RequestState::Approved);
+        world
+    }
+
+    /// Opened before its review, by the analyst.
+    pub(crate) fn activated(setting: &Setting) -> Self {
+        let world = Self::submitted(setting);
+        let activate = world.activate();
+        world.with_request(&activate, Person::Analyst)
     }
 
     /// The first grant is open.
@@ -364,6 +413,13 @@ impl World {
             moves += 1;
             assert!(moves < 100, "what is due never ends: {self:?}");
         }
+    }
+}
+
+pub(crate) fn review(outcome: ReviewOutcome) -> RequestCommand {
+    RequestCommand::Review {
+        note: "looked at".into(),
+        outcome,
     }
 }
 

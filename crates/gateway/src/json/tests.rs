@@ -227,7 +227,7 @@ fn numbers_of_64_bits_are_texts_and_lists_booleans_and_numbers_are_always_there(
     let grant = written("portreeve.type.v1.Grant", &Grant::default().encode_to_vec());
     let expected = json!({
         "live": false, "sources": [], "services": [], "epoch": "0", "emergency": false,
-        "allowedActions": [], "addresses": [],
+        "allowedActions": [], "addresses": [], "breakGlass": false, "awaitsReview": false,
     });
     assert_eq!(grant, expected);
 }

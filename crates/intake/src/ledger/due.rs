@@ -143,7 +143,12 @@ fn step_case(
         }
     }
     for grant in &before.grants {
-        let Some(deadline) = grant.next_deadline().filter(|deadline| due(deadline.at)) else {
+        // As the request's deadline left it: a review that was missed has ended it already.
+        let now_is = case.grants.iter().find(|known| known.id == grant.id);
+        let Some(deadline) = now_is
+            .and_then(Grant::next_deadline)
+            .filter(|deadline| due(deadline.at))
+        else {
             continue;
         };
         match case.command_grant(grant.id, &GrantCommand::DeadlineReached, clock, now, terms) {

@@ -442,6 +442,7 @@ fn filter(
         expires_before: instant("expires_before", message.expires_before)?,
         assignee: message.mine.then(|| caller.to_owned()),
         unassigned: message.unassigned,
+        break_glass_only: message.break_glass_only,
         queue_order: message.queue_order,
     })
 }

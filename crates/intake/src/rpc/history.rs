@@ -64,6 +64,8 @@ fn present(trace: Trace, at: domain::time::Instant) -> wire::AccessTrace {
     let (open, closing) = (opening.was_open(at), opening.was_closing(at));
     let time = |at: Option<domain::time::Instant>| at.map(convert::instant_to_wire);
     let (approved_by, approved_at) = opening.approved_by.unzip();
+    let activated = opening.activated;
+    let reviewed = activated.as_ref().and_then(|one| one.reviewed.as_ref());
     let rule = opening.rule;
     wire::AccessTrace {
         open,
@@ -89,6 +91,14 @@ fn present(trace: Trace, at: domain::time::Instant) -> wire::AccessTrace {
         approve_time: time(approved_at),
         opened_by: Some(convert::actor_to_wire(&opening.opened_by)),
         imported: opening.imported,
+        activated_by: activated
+            .as_ref()
+            .map(|one| convert::actor_to_wire(&one.by)),
+        activate_time: time(activated.as_ref().map(|one| one.at)),
+        reviewed_by: reviewed.map(|(by, _, _)| convert::actor_to_wire(by)),
+        review_time: time(reviewed.map(|(_, at, _)| *at)),
+        review_confirmed: reviewed.is_some_and(|(_, _, confirmed)| *confirmed),
+        review_missed_time: time(activated.as_ref().and_then(|one| one.missed_at)),
     }
 }
 

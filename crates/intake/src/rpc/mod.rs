@@ -5,6 +5,7 @@
 //! Failure story: every malformed field is named with what to write instead.
 
 mod catalogue;
+mod emergencies;
 mod grants;
 mod history;
 mod keys;

@@ -24,6 +24,8 @@ pub(super) fn filter(
         assignee: message.mine.then(|| caller.id.clone()),
         unassigned: message.unassigned,
         emergency_only: message.emergency_only,
+        break_glass_only: message.break_glass_only,
+        review_owed_only: message.review_owed_only,
         created_after: instant("created_after", message.created_after)?,
         created_before: instant("created_before", message.created_before)?,
         queue_order: message.order() == wire::WorkOrder::Queue,

@@ -52,15 +52,15 @@ pub(super) fn words(field: &str, text: String, required: bool) -> Result<String,
 }
 
 /// What every move on a request carries.
-struct Target {
-    call: Call,
-    institution: Option<InstitutionId>,
-    reference: RequestRef,
+pub(super) struct Target {
+    pub(super) call: Call,
+    pub(super) institution: Option<InstitutionId>,
+    pub(super) reference: RequestRef,
 }
 
 impl Requests {
     /// Reads what every move carries from its message.
-    fn target<M: prost::Message + prost::Name>(
+    pub(super) fn target<M: prost::Message + prost::Name>(
         &self,
         request: &Request<M>,
         method: &'static str,
@@ -76,7 +76,7 @@ impl Requests {
         })
     }
 
-    async fn simple(
+    pub(super) async fn simple(
         &self,
         target: Target,
         command: RequestCommand,
@@ -95,6 +95,7 @@ impl Requests {
     }
 }
 
+/// What every move carries, as the message names it.
 macro_rules! parts {
     ($message:expr) => {
         (
@@ -105,6 +106,8 @@ macro_rules! parts {
         )
     };
 }
+
+pub(super) use parts;
 
 /// One move: reads its parts, runs the command, wraps the answer.
 macro_rules! request_move {
@@ -460,20 +463,18 @@ impl RequestService for Requests {
         )
     }
 
+    async fn activate_emergency(
+        &self,
+        request: Request<wire::ActivateEmergencyRequest>,
+    ) -> Result<Response<wire::ActivateEmergencyResponse>, Status> {
+        self.activate(request).await
+    }
+
     async fn review_emergency(
         &self,
         request: Request<wire::ReviewEmergencyRequest>,
     ) -> Result<Response<wire::ReviewEmergencyResponse>, Status> {
-        request_move!(
-            self,
-            request,
-            "ReviewEmergency",
-            Action::RequestDecide,
-            ReviewEmergencyResponse,
-            |message| RequestCommand::Review {
-                note: words("note", message.note, true)?
-            }
-        )
+        self.review(request).await
     }
 
     async fn create_comment(

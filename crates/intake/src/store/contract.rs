@@ -10,6 +10,7 @@
 
 mod cases;
 mod due;
+mod eyes;
 mod filters;
 mod history;
 mod keys;
@@ -203,6 +204,8 @@ contract! {
     due::a_case_is_taken_whole_and_once,
     due::nothing_is_due_early,
     due::the_earliest_deadline_follows_what_is_written_and_run,
+    eyes::broken_glass_is_kept_found_and_comes_first,
+    eyes::a_review_that_is_owed_is_due_with_its_grants,
     lists::nobody_is_shown_what_is_not_theirs,
     lists::pages_neither_repeat_nor_miss_while_rows_come,
     lists::queues_put_emergencies_first_then_the_promise,

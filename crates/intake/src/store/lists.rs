@@ -237,6 +237,12 @@ pub(super) fn requests(
     if filter.emergency_only {
         query.sql(" and requests.emergency");
     }
+    if filter.break_glass_only {
+        query.sql(" and requests.break_glass");
+    }
+    if filter.review_owed_only {
+        query.sql(" and requests.review_owed");
+    }
     any_word(
         query,
         "requests.state",
@@ -274,7 +280,7 @@ pub(super) fn requests(
         },
     );
     let queue = [
-        "case when requests.emergency then 0 else 1 end",
+        "case when requests.break_glass and requests.review_owed then 0 when requests.emergency then 1 else 2 end",
         "coalesce(requests.promised_by_us, 9223372036854775807)",
     ];
     page(
@@ -295,11 +301,20 @@ fn contains(query: &mut impl Clauses, column: &str, text: Option<String>) {
     }
 }
 
+/// The place in a queue: opened and not reviewed, another emergency, the rest.
+fn urgency(request: &Request) -> i64 {
+    if request.break_glass.is_some() && request.review_owed {
+        0
+    } else {
+        2 - i64::from(request.asked.emergency)
+    }
+}
+
 /// Where the page after `request` begins.
 pub(super) fn after_request(request: &Request, queue_order: bool) -> PageKey {
     let values = if queue_order {
         vec![
-            i64::from(!request.asked.emergency),
+            urgency(request),
             request.promised_by.map_or(i64::MAX, |at| at.micros()),
         ]
     } else {
@@ -339,6 +354,9 @@ pub(super) fn grants(
     if let Some(request) = filter.request {
         query.sql(" and grants.request_id = ");
         query.uuid(request.0);
+    }
+    if filter.break_glass_only {
+        query.sql(" and grants.break_glass");
     }
     if filter.unassigned {
         query.sql(" and grants.assignee_id is null");

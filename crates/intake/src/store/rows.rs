@@ -21,7 +21,7 @@ use domain::{
     case::Case,
     catalogue::Closing,
     event::EventType,
-    grant::{EndReason, Grant, GrantState, PendingExtension, Rule},
+    grant::{EndReason, Grant, GrantState, PendingExtension, Rule, TimeBox},
     id::{EventId, GrantId, InstitutionId, ProductId, RequestId, RequestNumber, TeamId},
     request::{Direction, Request},
     time::{Instant, Validity, Zone},
@@ -87,6 +87,8 @@ pub(super) struct RequestRow<'a> {
     pub(super) destinations: String,
     pub(super) search_text: String,
     pub(super) body: Vec<u8>,
+    pub(super) break_glass: bool,
+    pub(super) review_owed: bool,
 }
 
 impl<'a> RequestRow<'a> {
@@ -112,6 +114,8 @@ impl<'a> RequestRow<'a> {
             destinations,
             number,
             body: json(request)?,
+            break_glass: request.break_glass.is_some(),
+            review_owed: request.review_owed,
         })
     }
 }
@@ -193,6 +197,8 @@ struct GrantBody<'a> {
     cloud_team: Cow<'a, TeamId>,
     direction: Direction,
     emergency: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    break_glass: bool,
     rule: Cow<'a, Rule>,
     validity: Cow<'a, Validity>,
     zone: Cow<'a, Zone>,
@@ -211,6 +217,8 @@ struct GrantWords<'a> {
     note: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     extension: Option<Cow<'a, PendingExtension>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_box: Option<TimeBox>,
 }
 
 /// A grant as it is written; its unchanging part is made only for a new one.
@@ -226,8 +234,10 @@ pub(super) struct GrantRow<'a> {
 impl<'a> GrantRow<'a> {
     pub(super) fn of(grant: &'a Grant) -> Result<Self, StoreError> {
         let due = grant.next_deadline();
-        let wordless =
-            grant.assignee.is_none() && grant.note.is_empty() && grant.extension.is_none();
+        let wordless = grant.assignee.is_none()
+            && grant.note.is_empty()
+            && grant.extension.is_none()
+            && grant.time_box.is_none();
         let words = if wordless {
             None
         } else {
@@ -235,6 +245,7 @@ impl<'a> GrantRow<'a> {
                 assignee: grant.assignee.as_ref().map(Cow::Borrowed),
                 note: Cow::Borrowed(&grant.note),
                 extension: grant.extension.as_ref().map(Cow::Borrowed),
+                time_box: grant.time_box,
             })?)
         };
         Ok(Self {
@@ -256,6 +267,7 @@ impl<'a> GrantRow<'a> {
             cloud_team: Cow::Borrowed(&grant.cloud_team),
             direction: grant.direction,
             emergency: grant.emergency,
+            break_glass: grant.break_glass,
             rule: Cow::Borrowed(&grant.rule),
             validity: Cow::Borrowed(&grant.validity),
             zone: Cow::Borrowed(&grant.zone),
@@ -311,6 +323,7 @@ impl GrantRecord {
             cloud_team: body.cloud_team.into_owned(),
             direction: body.direction,
             emergency: body.emergency,
+            break_glass: body.break_glass,
             rule: body.rule.into_owned(),
             validity: body.validity.into_owned(),
             zone: body.zone.into_owned(),
@@ -325,6 +338,7 @@ impl GrantRecord {
             confirm_by: self.confirm_by_us.map(Instant::from_micros),
             end_reason,
             note: words.note.into_owned(),
+            time_box: words.time_box,
             extension: words.extension.map(Cow::into_owned),
             assignee: words.assignee.map(Cow::into_owned),
             epoch: unsigned("grants", id, self.epoch)?,
@@ -351,15 +365,10 @@ impl LiveRecord {
 }
 
 fn end_reason(id: Uuid, text: &str) -> Result<EndReason, StoreError> {
-    [
-        EndReason::Expired,
-        EndReason::Revoked,
-        EndReason::Returned,
-        EndReason::Superseded,
-    ]
-    .into_iter()
-    .find(|reason| reason.as_str() == text)
-    .ok_or_else(|| corrupt("grants", id, format!("'{text}' is no reason of an end")))
+    EndReason::ALL
+        .into_iter()
+        .find(|reason| reason.as_str() == text)
+        .ok_or_else(|| corrupt("grants", id, format!("'{text}' is no reason of an end")))
 }
 
 pub(super) fn read_requests(records: Vec<RequestRecord>) -> Result<Vec<Request>, StoreError> {

@@ -226,6 +226,10 @@ pub(crate) struct RequestFilter {
     pub unassigned: bool,
     /// Only emergencies.
     pub emergency_only: bool,
+    /// Those alone that were opened in an emergency before their review.
+    pub break_glass_only: bool,
+    /// Those alone that owe a review after the fact.
+    pub review_owed_only: bool,
     /// Created at or after.
     pub created_after: Option<Instant>,
     /// Created before.
@@ -257,6 +261,8 @@ pub(crate) struct GrantFilter {
     pub expires_before: Option<Instant>,
     /// Taken by this principal.
     pub assignee: Option<String>,
+    /// Those alone that were opened in an emergency before their review.
+    pub break_glass_only: bool,
     /// Taken by nobody.
     pub unassigned: bool,
     /// Emergencies first, then the oldest hand-over; else newest first.

@@ -62,6 +62,7 @@ fn data(event: Described, subject: &str) -> Value {
             case["link"] = json!(format!(
                 "/v1/institutions/north-bridge/accessRequests/{REQUEST}"
             ));
+            emergency(event.key(), &mut case);
             case
         }
         Family::Grant => {
@@ -72,6 +73,12 @@ fn data(event: Described, subject: &str) -> Value {
             case["epoch"] = json!(1);
             case["effectiveTime"] = json!("2026-12-18T17:00:00Z");
             case["expireTime"] = json!("2026-12-19T00:00:00Z");
+            if matches!(
+                event.key(),
+                "grant.activation_failed" | "grant.ending_failed"
+            ) {
+                case["severity"] = json!("critical");
+            }
             if matches!(state, "ending" | "ended" | "ending_failed") {
                 case["endReason"] = json!("expired");
             }
@@ -90,6 +97,29 @@ fn data(event: Described, subject: &str) -> Value {
     }
 }
 
+/// What the events of an emergency say besides.
+fn emergency(key: &str, case: &mut Value) {
+    let (severity, review) = match key {
+        "request.emergency_activated" | "request.review_missed" => (Some("critical"), None),
+        "request.review_due" => (Some("warning"), None),
+        "request.reviewed" => (None, Some("confirmed")),
+        "request.emergency_rejected" => (None, Some("rejected")),
+        _ => return,
+    };
+    case["emergency"] = json!(true);
+    case["breakGlass"] = json!(true);
+    if let Some(severity) = severity {
+        case["severity"] = json!(severity);
+        case["bypassed"] = json!({ "queue": "support-lims", "approversOf": "north-bridge" });
+    }
+    if matches!(key, "request.emergency_activated" | "request.review_due") {
+        case["reviewByTime"] = json!("2026-12-21T17:00:00Z");
+    }
+    if let Some(review) = review {
+        case["review"] = json!(review);
+    }
+}
+
 fn request_state(key: &str) -> &'static str {
     match key {
         "request.drafted" | "request.edited" => "draft",
@@ -98,9 +128,11 @@ fn request_state(key: &str) -> &'static str {
         "request.approved" => "approved",
         "request.rejected" => "rejected",
         "request.withdrawn" => "withdrawn",
-        "request.lapsed" => "lapsed",
-        "request.implementing" => "implementing",
-        "request.completed" | "request.reviewed" => "completed",
+        "request.lapsed" | "request.review_missed" => "lapsed",
+        "request.implementing" | "request.emergency_activated" | "request.review_due" => {
+            "implementing"
+        }
+        "request.completed" | "request.reviewed" | "request.emergency_rejected" => "completed",
         _ => "in_review",
     }
 }

@@ -1,17 +1,11 @@
 //! The schemas of events (JSON Schema draft 7, which AsyncAPI builds on).
 
+use domain::event::Severity;
 use domain::grant::{EndReason, GrantState};
 use domain::request::RequestState;
 use serde_json::{Map, Value, json};
 
 use super::{Described, Family};
-
-const END_REASONS: [EndReason; 4] = [
-    EndReason::Expired,
-    EndReason::Revoked,
-    EndReason::Returned,
-    EndReason::Superseded,
-];
 
 /// What several events share.
 pub(super) fn shared() -> Map<String, Value> {
@@ -109,14 +103,32 @@ fn case(family: Family) -> Value {
             "grant": { "type": "string", "format": "uuid" },
             "state": { "type": "string", "enum": states, "description": "Right after the event." },
             "emergency": { "type": "boolean" },
+            "breakGlass": { "type": "boolean", "description": "Opened in an emergency before its review; not there otherwise." },
+            "severity": { "type": "string", "enum": Severity::ALL.map(Severity::as_str), "description": "Only where somebody should look: show it prominently." },
+            "bypassed": bypassed(),
+            "review": { "type": "string", "enum": ["confirmed", "time_box_kept", "rejected"], "description": "What the review made of the access." },
+            "reviewByTime": { "type": "string", "format": "date-time", "description": "The review of the emergency is owed by then; without one the access ends." },
             "effectiveTime": time,
             "expireTime": time,
-            "endReason": { "type": "string", "enum": END_REASONS.map(EndReason::as_str) },
+            "endReason": { "type": "string", "enum": EndReason::ALL.map(EndReason::as_str) },
             "team": slug,
             "queue": slug,
             "version": { "type": "string", "description": "The etag after the event." },
             "epoch": { "type": "integer", "minimum": 0, "description": "Counts the grant's changes for devices." },
             "link": { "type": "string", "format": "uri-reference", "description": "Where to read the rest." },
+        },
+    })
+}
+
+fn bypassed() -> Value {
+    json!({
+        "type": "object",
+        "description": "Whom an emergency went past, by id: they are told whatever their filters say.",
+        "required": ["queue", "approversOf"],
+        "properties": {
+            "queue": { "type": "string", "description": "The team whose review it was." },
+            "assignee": { "type": "string", "description": "The principal who had taken it into review." },
+            "approversOf": { "type": "string", "description": "The institution whose approvers are told." },
         },
     })
 }

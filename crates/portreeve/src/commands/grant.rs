@@ -183,6 +183,9 @@ pub struct ListArgs {
     /// Taken by nobody.
     #[arg(long)]
     pub unassigned: bool,
+    /// Those alone that were opened in an emergency before their review.
+    #[arg(long)]
+    pub break_glass: bool,
     /// Emergencies first, then the oldest work.
     #[arg(long)]
     pub queue_order: bool,
@@ -338,6 +341,7 @@ async fn list(context: &Context, args: ListArgs) -> Result<(), Trouble> {
         expires_before,
         mine: args.mine,
         unassigned: args.unassigned,
+        break_glass_only: args.break_glass,
         queue_order: args.queue_order,
         ..intake::ListGrantsRequest::default()
     };

@@ -53,5 +53,12 @@ pub fn to_line(event: &CloudEvent) -> String {
     if json.pointer("/data/emergency") == Some(&Value::Bool(true)) {
         line.push_str("  EMERGENCY");
     }
+    if json.pointer("/data/breakGlass") == Some(&Value::Bool(true)) {
+        line.push_str("  OPENED BEFORE REVIEW");
+    }
+    let severity = data("severity");
+    if !severity.is_empty() {
+        line = format!("!! {}: {line}", severity.to_uppercase());
+    }
     crate::out::clean(&line)
 }

@@ -119,6 +119,8 @@ pub fn end_reason_to_wire(reason: Option<EndReason>) -> wire::EndReason {
         Some(EndReason::Revoked) => wire::EndReason::Revoked,
         Some(EndReason::Returned) => wire::EndReason::Returned,
         Some(EndReason::Superseded) => wire::EndReason::Superseded,
+        Some(EndReason::ReviewRejected) => wire::EndReason::ReviewRejected,
+        Some(EndReason::ReviewMissed) => wire::EndReason::ReviewMissed,
     }
 }
 
@@ -176,6 +178,8 @@ pub fn grant_to_wire(grant: &Grant, caller: &Principal, now: Instant) -> wire::G
         }),
         epoch: grant.epoch,
         emergency: grant.emergency,
+        break_glass: grant.break_glass,
+        awaits_review: grant.owes_review() && grant.can_end(),
         allowed_actions: next_step::grant_actions(grant, caller, now)
             .into_iter()
             .map(str::to_owned)

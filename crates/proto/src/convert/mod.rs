@@ -5,6 +5,7 @@
 //! Failure story: a message that a newer or a hostile peer made never panics; unknown enum values read as unstated.
 
 mod catalogue;
+mod eyes;
 mod finding;
 mod grant;
 mod link;
@@ -14,6 +15,7 @@ pub use catalogue::{
     closing_from_wire, closing_to_wire, institution_from_wire, institution_to_wire,
     product_from_wire, product_to_wire, server_from_wire, server_to_wire,
 };
+pub use eyes::review_outcome_from_wire;
 pub use finding::{finding_from_wire, finding_to_wire, findings_from_wire};
 pub use grant::{
     LiveGrant, end_reason_to_wire, grant_state_from_wire, grant_to_wire, live_grant_from_wire,

@@ -13,8 +13,10 @@ use domain::{
 };
 
 use super::{
-    actor_to_wire, etag, finding_to_wire, instant_from_wire, instant_to_wire, source_proof_to_wire,
-    violation, waiting_on_to_wire,
+    actor_to_wire, etag,
+    eyes::{approval_to_wire, break_glass_to_wire, review_to_wire},
+    finding_to_wire, instant_from_wire, instant_to_wire, source_proof_to_wire, violation,
+    waiting_on_to_wire,
 };
 use crate::{types::v1 as wire, violation::Violation};
 
@@ -392,5 +394,14 @@ pub fn request_to_wire(
             .map(|proof| source_proof_to_wire(request, proof))
             .collect(),
         asked_through: request.asked_through.iter().map(actor_to_wire).collect(),
+        approvals_needed: request.approvals_needed.needed.into(),
+        approvals_because: request.approvals_needed.because.clone(),
+        approvals: request.approvals.iter().map(approval_to_wire).collect(),
+        authors: request.authors.iter().map(actor_to_wire).collect(),
+        break_glass: request
+            .break_glass
+            .as_ref()
+            .map(|glass| break_glass_to_wire(glass, &request.zone)),
+        review: request.review.as_ref().map(review_to_wire),
     }
 }

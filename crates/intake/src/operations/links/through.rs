@@ -19,7 +19,7 @@ use domain::{
     id::{GrantId, RequestId},
     link::{Link, LinkState, is_name},
     refusal::{Kind, Refusal},
-    request::{Asked, RequestCommand, RequestState, SourceProof, Verdict},
+    request::{Approvals, Asked, RequestCommand, RequestState, SourceProof, Verdict},
     time::Instant,
 };
 use proto::error::Failure;
@@ -440,6 +440,8 @@ impl FillIn {
         let submit = sends.then(|| RequestCommand::Submit {
             verdict: self.verdict.clone(),
             queue: self.queue.clone(),
+            approvals: Approvals::default(),
+            automatic: None,
         });
         std::iter::once(edit).chain(submit).collect()
     }

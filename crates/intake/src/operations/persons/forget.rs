@@ -180,6 +180,7 @@ impl Forgetting {
         Actor {
             id: self.pseudonym.clone(),
             display_name: ERASED_NAME.to_owned(),
+            owner: None,
         }
     }
 

@@ -8,7 +8,7 @@ use domain::{
     case::{Case, Routing},
     event::{Event, EventType},
     id::{GrantId, InstitutionId, ProductId, RequestId, RequestNumber, TeamId},
-    request::{Asked, Request, RequestCommand, RequestState, Verdict},
+    request::{Approvals, Asked, Request, RequestCommand, RequestState, Verdict},
     time::{Instant, Zone},
 };
 use proto::error::Failure;
@@ -74,10 +74,15 @@ impl Blank<'_> {
             assignee: None,
             requester,
             questions: Vec::new(),
+            authors: Vec::new(),
+            approvals_needed: Approvals::default(),
+            approvals: Vec::new(),
             decision: None,
             review_owed: false,
             asked_through: Vec::new(),
             source_proofs: Vec::new(),
+            break_glass: None,
+            review: None,
             imported: false,
             created_at: now,
             updated_at: now,
@@ -160,6 +165,8 @@ impl Intake {
         let command = verdict.map(|verdict| RequestCommand::Submit {
             verdict,
             queue: queue.clone(),
+            approvals: Approvals::default(),
+            automatic: None,
         });
         let stored = self
             .ledger
@@ -190,8 +197,8 @@ impl Intake {
                     }
                     Some(command) => {
                         let routing = Routing {
-                            product: None,
-                            servers: &[],
+                            product: around.product.as_deref(),
+                            servers: around.servers.as_slice(),
                             default_cloud_team: &default_cloud_team,
                         };
                         let mut mint = || GrantId(uuid::Uuid::now_v7());

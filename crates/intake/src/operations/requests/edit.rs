@@ -6,7 +6,7 @@
 use domain::{
     case::Case,
     id::InstitutionId,
-    request::{Asked, RequestCommand, RequestState},
+    request::{Approvals, Asked, RequestCommand, RequestState},
 };
 use proto::error::{Failure, Violation};
 
@@ -125,8 +125,10 @@ impl Intake {
         let command = RequestCommand::Submit {
             verdict,
             queue: self.queue_of(&around),
+            approvals: Approvals::default(),
+            automatic: None,
         };
-        self.run_request(call, &case, command, None).await
+        self.run_request(call, &case, command, Some(around)).await
     }
 
     /// Answers the open question; edits come along and the whole is judged again.

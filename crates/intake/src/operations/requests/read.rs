@@ -82,6 +82,7 @@ fn line(stored: &StoredEvent, zone: &Zone) -> TimelineLine {
             Actor {
                 id: String::new(),
                 display_name: "erased".into(),
+                owner: None,
             },
             stored.kind.summary().to_owned(),
         ),
@@ -112,6 +113,7 @@ fn summary(event: &Event, zone: &Zone) -> String {
             EventType::RequestSubmitted => "promised by",
             EventType::RequestInformationRequested => "answer by",
             EventType::GrantEnding => "to be confirmed by",
+            EventType::RequestReviewDue | EventType::RequestReviewMissed => "due by",
             EventType::GrantScheduled | EventType::GrantHandedOver => "on",
             _ => "until",
         };
@@ -119,6 +121,20 @@ fn summary(event: &Event, zone: &Zone) -> String {
     }
     if let Some(reason) = details.end_reason {
         text.push_str(&format!(" ({})", reason.as_str()));
+    }
+    if !details.policies.is_empty() {
+        text.push_str(&format!(" (policy {})", details.policies.join(", ")));
+    }
+    if let Some(review) = &details.review {
+        text.push_str(&format!(" ({})", review.replace('_', " ")));
+    }
+    if let Some(bypassed) = &details.bypassed {
+        let assignee = bypassed.assignee.as_ref();
+        let who = assignee.map_or(String::new(), |actor| format!(", {}", actor.display_name));
+        text.push_str(&format!(
+            "; told: {}{who}, approvers of {}",
+            bypassed.queue, bypassed.approvers_of
+        ));
     }
     if !details.fields.is_empty() {
         text.push_str(&format!(" [{}]", details.fields.join(", ")));
@@ -133,10 +149,12 @@ fn summary(event: &Event, zone: &Zone) -> String {
 fn ahead(case: &Case) -> String {
     let zone = &case.request.zone;
     let request = case.request.next_deadline().map(|deadline| {
-        (
-            deadline,
-            "the request lapses unless the question is answered",
-        )
+        let what = match (case.request.unreviewed(), deadline.class) {
+            (None, _) => "the request lapses unless the question is answered",
+            (Some(_), Class::End) => "the access ends unless the emergency is reviewed",
+            (Some(_), _) => "a reminder of the review that is owed",
+        };
+        (deadline, what)
     });
     let grants = case.grants.iter().filter_map(|grant| {
         let what = |class| match (class, grant.state) {

@@ -1,15 +1,16 @@
-//! What analysts and owners decide: claim, release, transfer, ask, approve, reject, withdraw, review.
+//! What analysts and owners decide: claim, release, transfer, ask, approve, reject, withdraw, activate, review.
 //!
-//! Role: approving judges the whole again at that moment and makes the grants; the rest are single moves.
+//! Role: approving, and opening an emergency before its review, judge the whole again at that moment and make the
+//! grants; the rest are single moves.
 
 use domain::{
     case::Case,
     id::InstitutionId,
-    request::{Asked, RequestCommand, RequestState},
+    request::{Approvals, Asked, RequestCommand, RequestState, Verdict},
 };
 use proto::error::Failure;
 
-use super::{Call, Intake, RequestRef};
+use super::{Call, Intake, RequestRef, Surroundings};
 use crate::ledger::store_failure;
 
 impl Intake {
@@ -70,6 +71,41 @@ impl Intake {
             return Ok(case);
         }
         call.check_etag(case.request.version)?;
+        let (verdict, around) = self.judged_again(&case, &[RequestState::InReview]).await?;
+        let command = RequestCommand::Approve {
+            note,
+            verdict,
+            approvals: Approvals::default(),
+        };
+        self.run_request(call, &case, command, Some(around)).await
+    }
+
+    /// Opens an emergency before its review: judged again, then one grant a destination, with the time box as its end.
+    pub(crate) async fn activate_emergency(
+        &self,
+        call: Call,
+        institution: Option<&InstitutionId>,
+        reference: RequestRef,
+        reason: String,
+    ) -> Result<Case, Failure> {
+        let case = self.authorized_case(&call, institution, reference).await?;
+        if let Some(case) = self.answered_before(&call).await? {
+            return Ok(case);
+        }
+        call.check_etag(case.request.version)?;
+        let (verdict, around) = self
+            .judged_again(&case, &[RequestState::Submitted, RequestState::InReview])
+            .await?;
+        let command = RequestCommand::ActivateEmergency { reason, verdict };
+        self.run_request(call, &case, command, Some(around)).await
+    }
+
+    /// What validation says now, where the move is possible at all. Where names lead stays as it was read first.
+    async fn judged_again(
+        &self,
+        case: &Case,
+        possible: &[RequestState],
+    ) -> Result<(Verdict, Surroundings), Failure> {
         let asked: &Asked = &case.request.asked;
         let around = self.surroundings(&case.request.institution, asked).await?;
         let pinned = case
@@ -77,16 +113,15 @@ impl Intake {
             .reading
             .as_ref()
             .map_or(&[][..], |reading| reading.destinations.as_slice());
-        let verdict = if case.request.state == RequestState::InReview {
+        let verdict = if possible.contains(&case.request.state) {
             self.judge(asked, &around, pinned).await?
         } else {
             // The move is refused for its state; a verdict would only hide that.
-            domain::request::Verdict {
+            Verdict {
                 reading: case.request.reading.clone(),
                 findings: Vec::new(),
             }
         };
-        let command = RequestCommand::Approve { note, verdict };
-        self.run_request(call, &case, command, Some(around)).await
+        Ok((verdict, around))
     }
 }

@@ -117,6 +117,7 @@ pub(super) async fn groups_on_one_case_take_turns(place: Place) {
             case.request.assignee = Some(Actor {
                 id: format!("key:{turn}"),
                 display_name: String::new(),
+                owner: None,
             });
             let changes = Changes {
                 events: vec![event(EventType::RequestClaimed, &case.request)],

@@ -31,6 +31,7 @@ pub(super) fn somebody() -> Actor {
     Actor {
         id: "key:1".into(),
         display_name: "Ann \u{0} O'Nymous".into(),
+        owner: Some("oidc:ann".into()),
     }
 }
 
@@ -82,9 +83,14 @@ pub(super) fn request(count: u32, institution: &str) -> Request {
         requester: somebody(),
         questions: Vec::new(),
         decision: None,
+        authors: Vec::new(),
+        approvals_needed: domain::request::Approvals::default(),
+        approvals: Vec::new(),
         review_owed: false,
         asked_through: Vec::new(),
         source_proofs: Vec::new(),
+        break_glass: None,
+        review: None,
         imported: false,
         created_at: NOW,
         updated_at: NOW,
@@ -122,6 +128,7 @@ pub(super) fn grant(request: &Request, state: GrantState, due: Option<Instant>) 
         cloud_team: "cloud".parse().unwrap(),
         direction: Direction::ToHosted,
         emergency: request.asked.emergency,
+        break_glass: request.break_glass.is_some(),
         rule: Rule {
             sources: vec![
                 "9.9.9.0/24".parse().unwrap(),
@@ -153,6 +160,7 @@ pub(super) fn grant(request: &Request, state: GrantState, due: Option<Instant>) 
         confirm_by: due.filter(|_| state == GrantState::Ending),
         end_reason: None,
         note: String::new(),
+        time_box: None,
         extension: None,
         assignee: None,
         epoch: 1,

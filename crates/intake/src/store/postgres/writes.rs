@@ -62,6 +62,8 @@ impl PostgresTransaction {
                 .bind(column(&rows, |row| row.destinations.as_str()))
                 .bind(column(&rows, |row| row.search_text.as_str()))
                 .bind(column(&rows, |row| row.body.as_slice()))
+                .bind(column(&rows, |row| row.break_glass))
+                .bind(column(&rows, |row| row.review_owed))
                 .execute(&mut *self.inner)
                 .await?;
         }
@@ -88,6 +90,8 @@ impl PostgresTransaction {
             .bind(column(&rows, |row| row.destinations.as_str()))
             .bind(column(&rows, |row| row.search_text.as_str()))
             .bind(column(&rows, |row| row.body.as_slice()))
+            .bind(column(&rows, |row| row.break_glass))
+            .bind(column(&rows, |row| row.review_owed))
             .execute(&mut *self.inner)
             .await?;
         expect_rows("requests", done.rows_affected(), rows.len())
@@ -116,6 +120,7 @@ impl PostgresTransaction {
                 .bind(column(&rows, |row| row.grant.rule.destination.to_string()))
                 .bind(&bodies);
             bind_state(statement, &rows)
+                .bind(column(&rows, |row| row.grant.break_glass))
                 .execute(&mut *self.inner)
                 .await?;
         }

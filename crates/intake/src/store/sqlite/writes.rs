@@ -65,7 +65,7 @@ impl SqliteTransaction {
     async fn write_requests(&mut self, changes: &Changes) -> Result<(), StoreError> {
         self.run(
             sql!("sqlite", "insert_requests"),
-            17,
+            19,
             &changes.new_requests,
             |statement, request: &Request| {
                 let row = RequestRow::of(request)?;
@@ -86,7 +86,9 @@ impl SqliteTransaction {
                     .bind(row.due_at_us)
                     .bind(row.destinations)
                     .bind(row.search_text)
-                    .bind(row.body))
+                    .bind(row.body)
+                    .bind(row.break_glass)
+                    .bind(row.review_owed))
             },
         )
         .await?;
@@ -94,7 +96,7 @@ impl SqliteTransaction {
         let found = self
             .run(
                 sql!("sqlite", "update_requests"),
-                14,
+                16,
                 changed,
                 |statement, request: &Request| {
                     let row = RequestRow::of(request)?;
@@ -112,7 +114,9 @@ impl SqliteTransaction {
                         .bind(row.due_at_us)
                         .bind(row.destinations)
                         .bind(row.search_text)
-                        .bind(row.body))
+                        .bind(row.body)
+                        .bind(row.break_glass)
+                        .bind(row.review_owed))
                 },
             )
             .await?;
@@ -122,7 +126,7 @@ impl SqliteTransaction {
     async fn write_grants(&mut self, changes: &Changes) -> Result<(), StoreError> {
         self.run(
             sql!("sqlite", "insert_grants"),
-            24,
+            25,
             &changes.new_grants,
             |statement, grant: &Grant| {
                 let row = GrantRow::of(grant)?;
@@ -135,7 +139,8 @@ impl SqliteTransaction {
                     .bind(grant.emergency)
                     .bind(grant.rule.destination.to_string())
                     .bind(row.body()?);
-                Ok(bind_state(statement, row))
+                let broken = grant.break_glass;
+                Ok(bind_state(statement, row).bind(broken))
             },
         )
         .await?;

@@ -2,7 +2,10 @@
 //!
 //! Role: one call a subcommand; reading ones go on to [`super::read`].
 
-use proto::{intake::v1 as intake, types::v1::AccessRequest};
+use proto::{
+    intake::v1 as intake,
+    types::v1::{AccessRequest, ReviewOutcome},
+};
 
 use super::{
     super::{Context, wait},
@@ -167,12 +170,28 @@ pub async fn run(context: &Context, command: RequestCommand) -> Result<(), Troub
                 RejectAccessRequestRequest { note: note }
             )
         }
-        C::Review(Justify { target, note }) => {
+        C::ActivateEmergency { target, reason } => {
             change!(
                 context,
                 &target,
+                activate_emergency,
+                ActivateEmergencyRequest { reason: reason }
+            )
+        }
+        C::Review(args) => {
+            let outcome = match (args.reject, args.keep_time_box) {
+                (true, _) => ReviewOutcome::Rejected,
+                (_, true) => ReviewOutcome::TimeBoxKept,
+                _ => ReviewOutcome::Confirmed,
+            };
+            change!(
+                context,
+                &args.target,
                 review_emergency,
-                ReviewEmergencyRequest { note: note }
+                ReviewEmergencyRequest {
+                    note: args.note,
+                    outcome: outcome.into()
+                }
             )
         }
     };

@@ -129,11 +129,24 @@ pub enum RequestCommand {
         after_help = "Example:\n  portreeve request reject FW-2026-000123 --note 'Use the standard port'"
     )]
     Reject(Justify),
-    /// Review an emergency after the fact.
+    /// Open an emergency before its review: at once, for a limited time, and everybody who is bypassed is told.
     #[command(
-        after_help = "Example:\n  portreeve request review FW-2026-000123 --note 'The reason holds'"
+        after_help = "Example:\n  portreeve request activate-emergency FW-2026-000123 --reason 'The reading room is offline'\nAnother analyst reviews it within a working day, or the access ends."
     )]
-    Review(Justify),
+    ActivateEmergency {
+        /// Which.
+        #[command(flatten)]
+        target: RequestTarget,
+        /// Why it cannot wait.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Review an emergency after the fact.
+    #[command(after_help = "Examples:
+  portreeve request review FW-2026-000123 --confirm --note 'The reason holds'
+  portreeve request review FW-2026-000123 --keep-time-box --note 'One day is enough'
+  portreeve request review FW-2026-000123 --reject --note 'Nothing was down'        (ends the access at once)")]
+    Review(Reviewed),
     /// Write into the thread.
     #[command(
         after_help = "Example:\n  portreeve request comment FW-2026-000123 --text 'Checked with the network team'"
@@ -202,6 +215,27 @@ pub struct Justify {
     pub note: String,
 }
 
+/// A review of an emergency.
+#[derive(Debug, Clone, Args)]
+#[command(group(clap::ArgGroup::new("outcome").required(true)))]
+pub struct Reviewed {
+    /// Which.
+    #[command(flatten)]
+    pub target: RequestTarget,
+    /// It goes on as it was asked for.
+    #[arg(long, group = "outcome")]
+    pub confirm: bool,
+    /// It was right, and ends with its time box.
+    #[arg(long, group = "outcome")]
+    pub keep_time_box: bool,
+    /// It was wrong: the access ends at once.
+    #[arg(long, group = "outcome")]
+    pub reject: bool,
+    /// What was found.
+    #[arg(long)]
+    pub note: String,
+}
+
 /// A decision.
 #[derive(Debug, Clone, Args)]
 pub struct Decide {
@@ -257,13 +291,19 @@ pub struct ListArgs {
     /// Emergencies alone.
     #[arg(long)]
     pub emergency: bool,
+    /// Those alone that were opened in an emergency before their review.
+    #[arg(long)]
+    pub break_glass: bool,
+    /// Those alone that owe a review.
+    #[arg(long)]
+    pub review_owed: bool,
     /// Created at or after (RFC 3339).
     #[arg(long, value_name = "WHEN")]
     pub created_after: Option<String>,
     /// Created before (RFC 3339).
     #[arg(long, value_name = "WHEN")]
     pub created_before: Option<String>,
-    /// Emergencies first, then by promise, then by age; else newest first.
+    /// What was opened and not reviewed first, then other emergencies, then by promise, then by age; else newest first.
     #[arg(long)]
     pub queue_order: bool,
     /// How much.

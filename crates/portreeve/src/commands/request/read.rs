@@ -29,6 +29,8 @@ pub(super) async fn list(context: &Context, args: ListArgs) -> Result<(), Troubl
         mine: args.mine,
         unassigned: args.unassigned,
         emergency_only: args.emergency,
+        break_glass_only: args.break_glass,
+        review_owed_only: args.review_owed,
         created_after: instant("--created-after", args.created_after)?,
         created_before: instant("--created-before", args.created_before)?,
         order: if args.queue_order {

@@ -13,7 +13,7 @@ use proto::{
 
 use super::{
     super::{Shown, enum_word, list, when},
-    actor, yes,
+    actor, eyes, yes,
 };
 
 /// The state of a request, in words.
@@ -95,7 +95,9 @@ impl Shown for AccessRequest {
         let asked = self.asked.clone().unwrap_or_default();
         let flags = [
             yes(asked.emergency, "EMERGENCY"),
+            yes(self.break_glass.is_some(), "OPENED BEFORE REVIEW"),
             yes(self.review_owed, "review owed"),
+            yes(self.approvals_needed > 1, "two approvals"),
             yes(self.imported, "imported"),
         ];
         let flags: Vec<String> = flags.into_iter().filter(|flag| !flag.is_empty()).collect();
@@ -209,13 +211,9 @@ impl Shown for AccessRequest {
                 question.map_or_else(String::new, |question| question.answer.clone()),
             ),
             ("decision", decision.trim_end().to_owned()),
-            (
-                "review",
-                yes(
-                    self.review_owed,
-                    "owed: an emergency is reviewed after the fact",
-                ),
-            ),
+            ("approvals", eyes::approvals(self, now)),
+            ("opened before review", eyes::broken(self, now)),
+            ("review", eyes::review(self, now)),
             ("proved from", proofs(&self.source_proofs)),
             ("grants", self.grants.join("\n")),
             ("created", when(self.create_time.as_ref(), now)),
@@ -254,7 +252,7 @@ impl Shown for Grant {
             self.cloud_team.clone(),
             actor(self.assignee.as_ref()),
             self.expires_in_words.clone(),
-            yes(self.emergency, "EMERGENCY"),
+            list(&eyes::flags(self)),
         ]
     }
 
@@ -312,7 +310,7 @@ impl Shown for Grant {
             ),
             ("team", self.cloud_team.clone()),
             ("taken by", actor(self.assignee.as_ref())),
-            ("emergency", yes(self.emergency, "yes")),
+            ("emergency", list(&eyes::flags(self))),
             ("you may", verbs(&self.allowed_actions)),
             ("version", self.etag.clone()),
         ]

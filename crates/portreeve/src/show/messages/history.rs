@@ -35,6 +35,18 @@ fn stood(trace: &AccessTrace) -> &'static str {
     }
 }
 
+/// Who let it in: in an emergency before anybody approved, that is said.
+fn approved(trace: &AccessTrace) -> String {
+    let approved = actor(trace.approved_by.as_ref());
+    let activated = actor(trace.activated_by.as_ref());
+    let reviewed = actor(trace.reviewed_by.as_ref());
+    match (activated.as_str(), reviewed.as_str()) {
+        ("", _) => approved,
+        (_, "") => format!("EMERGENCY by {activated}, not reviewed"),
+        _ => format!("EMERGENCY by {activated}, reviewed by {reviewed}"),
+    }
+}
+
 impl Shown for AccessTrace {
     const TYPE: &'static str = "portreeve.intake.v1.AccessTrace";
     const HEADS: &'static [&'static str] = &[
@@ -66,7 +78,7 @@ impl Shown for AccessTrace {
             when(self.effective_time.as_ref(), now),
             until,
             actor(self.asked_by.as_ref()),
-            actor(self.approved_by.as_ref()),
+            approved(self),
             actor(self.opened_by.as_ref()),
         ]
     }
@@ -81,6 +93,25 @@ impl Shown for AccessTrace {
         };
         more("addresses", list(&self.addresses));
         more("approved", when(self.approve_time.as_ref(), now));
+        let activated = actor(self.activated_by.as_ref());
+        if !activated.is_empty() {
+            let time = when(self.activate_time.as_ref(), now);
+            more(
+                "EMERGENCY",
+                format!("activated by {activated} before review, {time}"),
+            );
+        }
+        let reviewer = actor(self.reviewed_by.as_ref());
+        if !reviewer.is_empty() {
+            let word = if self.review_confirmed {
+                "confirmed"
+            } else {
+                "rejected"
+            };
+            let time = when(self.review_time.as_ref(), now);
+            more("reviewed", format!("{word} by {reviewer}, {time}"));
+        }
+        more("review missed", when(self.review_missed_time.as_ref(), now));
         more("end decided", when(self.ending_time.as_ref(), now));
         more("closure confirmed", when(self.end_time.as_ref(), now));
         if ended {

@@ -4,6 +4,7 @@
 //! Invariants: nothing is computed that the service already says (`nextStep`, `expiresInWords`): one truth.
 
 mod cases;
+mod eyes;
 mod feed;
 mod history;
 mod house;

@@ -11,6 +11,8 @@ update requests set
     due_at_us = new.column11,
     destinations = new.column12,
     search_text = new.column13,
-    body = new.column14
+    body = new.column14,
+    break_glass = new.column15,
+    review_owed = new.column16
 from (values {rows}) as new
 where requests.id = new.column1
