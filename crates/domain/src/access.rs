@@ -1,7 +1,8 @@
-//! Who may do what: roles in scopes against actions on resources (design decision D7), in one table.
+//! Who asks, about what, and what they see: roles in scopes against actions on resources (design decision D7).
 //!
-//! Role: [`authorize`] is the only place that says yes; every service asks it, not only the edge. Deny by default.
-//! Invariants: I5 (nobody reaches another institution's data), I6 (four eyes: [`four_eyes`]).
+//! Role: the words. What they come to is said by the policies of the crate `authz`; here stands the seam for it
+//! ([`Permits`]) and what a list keeps of it ([`Visibility`]).
+//! Invariants: I5 (nobody reaches another institution's data), I6 (four eyes: [`four_eyes`], which no policy lifts).
 //! Failure story: a refusal names the action and what would be needed, never whether the resource exists.
 
 use std::{fmt, str::FromStr};
@@ -186,48 +187,12 @@ pub struct Resource<'a> {
     pub teams: &'a [TeamId],
 }
 
-impl Resource<'_> {
-    fn is_in(&self, scope: &Scope) -> bool {
-        match scope {
-            Scope::All => true,
-            Scope::Institution(id) => self.institution == Some(id),
-            Scope::Product(id) => self.product == Some(id),
-            Scope::Team(id) => self.teams.contains(id),
-        }
-    }
-}
-
-fn forbidden(action: Action) -> Refusal {
-    Refusal::Forbidden { action }
-}
-
-/// Whether `principal` may do `action` at all, before any resource is looked up.
-///
-/// # Errors
-/// [`Refusal::Forbidden`].
-pub fn authorize_role(principal: &Principal, action: Action) -> Result<(), Refusal> {
-    let open = principal.bindings.iter().any(|binding| {
-        action.roles().contains(&binding.role)
-            && (!action.is_global() || binding.scope == Scope::All)
-    });
-    if open { Ok(()) } else { Err(forbidden(action)) }
-}
-
-/// Whether `principal` may do `action` on `resource`.
-///
-/// # Errors
-/// [`Refusal::Forbidden`].
-pub fn authorize(
-    principal: &Principal,
-    action: Action,
-    resource: &Resource<'_>,
-) -> Result<(), Refusal> {
-    let open = principal.bindings.iter().any(|binding| {
-        action.roles().contains(&binding.role)
-            && (action.is_personal() || resource.is_in(&binding.scope))
-            && (!action.is_global() || binding.scope == Scope::All)
-    });
-    if open { Ok(()) } else { Err(forbidden(action)) }
+/// Says what a caller may do: the policies' answers, handed in, so that the domain knows no policy language.
+pub trait Permits {
+    /// Who asks.
+    fn principal(&self) -> &Principal;
+    /// Whether they may do `action` on `resource`.
+    fn may(&self, action: Action, resource: &Resource<'_>) -> bool;
 }
 
 /// I6: nobody decides what they asked for, nor what a key of theirs asked for, nor with a key what they asked for.
@@ -242,17 +207,57 @@ pub fn four_eyes(decider: &Actor, asker: &Actor) -> Result<(), Refusal> {
     }
 }
 
-/// What a reader may see: everything, or what any of the lists names.
+/// Some institutions, products and teams.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Visibility {
-    /// Everything.
-    pub all: bool,
+pub struct Places {
     /// Institutions.
     pub institutions: Vec<InstitutionId>,
     /// Products.
     pub products: Vec<ProductId>,
     /// Teams.
     pub teams: Vec<TeamId>,
+}
+
+impl Places {
+    /// One more; everything is no place.
+    pub fn add(&mut self, scope: &Scope) {
+        match scope {
+            Scope::All => {}
+            Scope::Institution(id) => self.institutions.push(id.clone()),
+            Scope::Product(id) => self.products.push(id.clone()),
+            Scope::Team(id) => self.teams.push(id.clone()),
+        }
+    }
+
+    /// Whether `resource` lies in one of them.
+    pub fn hold(&self, resource: &Resource<'_>) -> bool {
+        resource
+            .institution
+            .is_some_and(|id| self.institutions.contains(id))
+            || resource
+                .product
+                .is_some_and(|id| self.products.contains(id))
+            || resource.teams.iter().any(|id| self.teams.contains(id))
+    }
+
+    /// No place.
+    pub fn is_empty(&self) -> bool {
+        self.institutions.is_empty() && self.products.is_empty() && self.teams.is_empty()
+    }
+}
+
+/// What a reader may see: everything or what lies in some places, without what lies in others, within still others.
+/// The policies say it; lists push it into their statements.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Visibility {
+    /// Everything is reached.
+    pub all: bool,
+    /// Else what lies in one of these.
+    pub reached: Places,
+    /// Never what lies in one of these.
+    pub except: Places,
+    /// Only what lies, for each of these, in one of its places.
+    pub within: Vec<Places>,
 }
 
 impl Visibility {
@@ -264,41 +269,34 @@ impl Visibility {
         }
     }
 
-    /// What `principal` may see by `action`.
-    pub fn of(principal: &Principal, action: Action) -> Self {
-        let mut visible = Self::default();
-        for binding in &principal.bindings {
-            if !action.roles().contains(&binding.role) {
-                continue;
-            }
-            match &binding.scope {
-                Scope::All => visible.all = true,
-                Scope::Institution(id) => visible.institutions.push(id.clone()),
-                Scope::Product(id) => visible.products.push(id.clone()),
-                Scope::Team(id) => visible.teams.push(id.clone()),
-            }
+    /// What lies in `reached`.
+    pub fn of(reached: Places) -> Self {
+        Self {
+            reached,
+            ..Self::default()
         }
-        visible
     }
 
     /// Whether `resource` is visible.
     pub fn shows(&self, resource: &Resource<'_>) -> bool {
-        self.all
-            || resource
-                .institution
-                .is_some_and(|id| self.institutions.contains(id))
-            || resource
-                .product
-                .is_some_and(|id| self.products.contains(id))
-            || resource.teams.iter().any(|id| self.teams.contains(id))
+        (self.all || self.reached.hold(resource))
+            && !self.except.hold(resource)
+            && self.within.iter().all(|places| places.hold(resource))
+    }
+
+    /// Everything, without exception.
+    pub fn is_everything(&self) -> bool {
+        self.all && self.is_whole()
+    }
+
+    /// What is reached is visible, without exception.
+    pub fn is_whole(&self) -> bool {
+        self.except.is_empty() && self.within.is_empty()
     }
 
     /// Nothing at all is visible.
     pub fn is_empty(&self) -> bool {
-        !self.all
-            && self.institutions.is_empty()
-            && self.products.is_empty()
-            && self.teams.is_empty()
+        (!self.all && self.reached.is_empty()) || self.within.iter().any(Places::is_empty)
     }
 }
 
@@ -307,47 +305,27 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "constants")]
     use super::*;
 
-    fn who(role: Role, scope: &str) -> Principal {
-        Principal {
-            id: "key:1".into(),
-            display_name: "one".into(),
-            bindings: vec![RoleBinding {
-                role,
-                scope: scope.parse().unwrap(),
-            }],
-            owner: None,
-        }
-    }
-
     #[test]
-    fn a_key_is_answered_for_by_its_owner_and_a_person_by_themselves() {
-        let person = who(Role::Auditor, "all");
-        assert_eq!(person.answerable(), "key:1");
-        let key = Principal {
-            owner: Some("oidc:staff:ria".into()),
-            ..person
+    fn exceptions_outweigh_what_is_reached() {
+        let (north, alma) = ("north".parse().unwrap(), "alma".parse().unwrap());
+        let resource = Resource {
+            institution: Some(&north),
+            product: Some(&alma),
+            teams: &[],
         };
-        assert_eq!(key.answerable(), "oidc:staff:ria");
-    }
-
-    #[test]
-    fn a_scope_reaches_its_own_and_nothing_else() {
-        let (mine, other) = ("mine".parse().unwrap(), "other".parse().unwrap());
-        let requester = who(Role::Requester, "institution:mine");
-        let on = |institution| Resource {
-            institution: Some(institution),
-            ..Resource::default()
+        let places = |scope: &str| {
+            let mut places = Places::default();
+            places.add(&scope.parse().unwrap());
+            places
         };
-        assert!(authorize(&requester, Action::RequestCreate, &on(&mine)).is_ok());
-        assert!(authorize(&requester, Action::RequestCreate, &on(&other)).is_err());
-        assert!(authorize(&requester, Action::RequestDecide, &on(&mine)).is_err());
-    }
-
-    #[test]
-    fn global_actions_need_a_role_everywhere() {
-        let local = who(Role::Auditor, "institution:mine");
-        assert!(authorize_role(&local, Action::KeyRead).is_err());
-        assert!(authorize_role(&who(Role::Auditor, "all"), Action::KeyRead).is_ok());
+        let mut sees = Visibility::of(places("product:alma"));
+        assert!(sees.shows(&resource) && !sees.is_empty());
+        sees.within.push(places("institution:north"));
+        assert!(sees.shows(&resource));
+        sees.except = places("institution:north");
+        assert!(!sees.shows(&resource));
+        sees.within.push(Places::default());
+        assert!(sees.is_empty());
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Roles and permissions, and which role a permission is open to: one table.
+//! Roles and permissions: the words.
 //!
-//! Role: the vocabulary of [`crate::access`], which adds scopes and decides. The protos name these actions in
-//! `operation.action`, so the table is the same for the code, the documents and the authorization matrix.
+//! Role: the vocabulary of [`crate::access`]. Which role may do which action is said by the policies of the crate `authz`,
+//! and nowhere else. The protos name these actions in `operation.action`, the schema of the policies names the same.
 //! Failure story: an unknown word is refused with the words that exist.
 
 use std::{fmt, str::FromStr};
@@ -80,7 +80,7 @@ impl fmt::Display for Role {
 }
 
 macro_rules! actions {
-    ($($(#[$doc:meta])* $name:ident = $text:literal: [$($role:ident),*]),* $(,)?) => {
+    ($($(#[$doc:meta])* $name:ident = $text:literal),* $(,)?) => {
         /// A permission, as named in the protos' `operation.action`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Action {$($(#[$doc])* $name),*}
@@ -93,90 +93,97 @@ macro_rules! actions {
             pub const fn as_str(self) -> &'static str {
                 match self {$(Self::$name => $text),*}
             }
-
-            /// The roles that it is open to.
-            pub const fn roles(self) -> &'static [Role] {
-                match self {$(Self::$name => &[$(Role::$role),*]),*}
-            }
         }
     };
 }
 
 actions! {
     /// Ask for access.
-    RequestCreate = "request.create": [Requester, Analyst, Administrator],
+    RequestCreate = "request.create",
     /// Read requests, comments and timelines.
-    RequestRead = "request.read": [Requester, Delegate, Analyst, Cloud, InstitutionApprover, Auditor, Administrator],
+    RequestRead = "request.read",
     /// Edit what was asked.
-    RequestEdit = "request.edit": [Requester, Delegate, Analyst, Administrator],
+    RequestEdit = "request.edit",
     /// Submit a draft.
-    RequestSubmit = "request.submit": [Requester, Analyst, Administrator],
+    RequestSubmit = "request.submit",
     /// Withdraw.
-    RequestWithdraw = "request.withdraw": [Requester, Administrator],
+    RequestWithdraw = "request.withdraw",
     /// Answer a question.
-    RequestRespond = "request.respond": [Requester, Delegate, Analyst, Administrator],
+    RequestRespond = "request.respond",
     /// Claim, release, transfer, ask.
-    RequestReview = "request.review": [Analyst, Administrator],
+    RequestReview = "request.review",
+    /// Give back what another has taken.
+    RequestReleaseOther = "request.release_other",
     /// Approve, reject, review an emergency.
-    RequestDecide = "request.decide": [Analyst, Administrator],
-    /// Activate an emergency before its review.
-    RequestActivateEmergency = "request.activate_emergency": [Analyst, Administrator],
+    RequestDecide = "request.decide",
+    /// Approve so that no second approval is needed.
+    RequestApproveAlone = "request.approve_alone",
+    /// Have it approved by the policies themselves, when it is submitted.
+    RequestAutoApprove = "request.auto_approve",
+    /// Activate an emergency before it is reviewed.
+    RequestActivateEmergency = "request.activate_emergency",
     /// Comment.
-    RequestComment = "request.comment": [Requester, Delegate, Analyst, Cloud, InstitutionApprover, Administrator],
+    RequestComment = "request.comment",
     /// Make and take back links for a colleague.
-    RequestDelegate = "request.delegate": [Requester, Administrator],
+    RequestDelegate = "request.delegate",
+    /// Read and write what support and cloud teams say among themselves.
+    RequestReadInternal = "request.read_internal",
     /// Read grants.
-    GrantRead = "grant.read": [Requester, Delegate, Analyst, Cloud, InstitutionApprover, Auditor, Administrator],
+    GrantRead = "grant.read",
     /// Claim, complete, fail, confirm closed.
-    GrantWork = "grant.work": [Cloud, Administrator],
+    GrantWork = "grant.work",
+    /// Give back work that another has taken.
+    GrantReleaseOther = "grant.release_other",
     /// Ask for a later end.
-    GrantExtend = "grant.extend": [Requester, Analyst, Administrator],
+    GrantExtend = "grant.extend",
     /// Give back early.
-    GrantReturn = "grant.return": [Requester, Administrator],
+    GrantReturn = "grant.return",
     /// Decide an extension, revoke.
-    GrantDecide = "grant.decide": [Analyst, Administrator],
-    /// Read institutions, products, servers.
-    CatalogueRead = "catalogue.read": [Requester, Delegate, Analyst, Cloud, InstitutionApprover, Auditor, Administrator],
+    GrantDecide = "grant.decide",
+    /// Read institutions and servers.
+    CatalogueRead = "catalogue.read",
+    /// Read products.
+    ProductRead = "product.read",
     /// Change them; import what is open.
-    CatalogueWrite = "catalogue.write": [Administrator],
+    CatalogueWrite = "catalogue.write",
     /// List keys.
-    KeyRead = "key.read": [Auditor, Administrator],
+    KeyRead = "key.read",
     /// Make and revoke keys.
-    KeyWrite = "key.write": [Administrator],
+    KeyWrite = "key.write",
     /// Ask what an address is.
-    AddressClassify = "address.classify": [Requester, Delegate, Analyst, Cloud, InstitutionApprover, Auditor, Administrator],
+    AddressClassify = "address.classify",
     /// Read events.
-    EventsRead = "events.read": [Requester, Analyst, Cloud, InstitutionApprover, Auditor, Administrator],
+    EventsRead = "events.read",
     /// Read own subscriptions.
-    SubscriptionRead = "subscription.read": [Requester, Analyst, Cloud, InstitutionApprover, Auditor, Administrator],
+    SubscriptionRead = "subscription.read",
     /// Change own subscriptions.
-    SubscriptionWrite = "subscription.write": [Requester, Analyst, Cloud, InstitutionApprover, Auditor, Administrator],
+    SubscriptionWrite = "subscription.write",
     /// Read own webhook endpoints.
-    WebhookRead = "webhook.read": [Requester, Analyst, Cloud, Administrator],
+    WebhookRead = "webhook.read",
     /// Change own webhook endpoints.
-    WebhookWrite = "webhook.write": [Requester, Analyst, Cloud, Administrator],
+    WebhookWrite = "webhook.write",
     /// Read the state of the services.
-    OperateRead = "operate.read": [Auditor, Administrator],
+    OperateRead = "operate.read",
     /// Ask what was open, at any instant.
-    AccessTrace = "access.trace": [Auditor, Administrator],
+    AccessTrace = "access.trace",
     /// Read signed heads and proofs: they count the events of everybody.
-    HistoryRead = "history.read": [Auditor, Administrator],
+    HistoryRead = "history.read",
     /// Copy out what is kept about a person.
-    PersonExport = "person.export": [Administrator],
+    PersonExport = "person.export",
     /// Erase it.
-    PersonErase = "person.erase": [Administrator],
+    PersonErase = "person.erase",
     /// Ask who one is.
-    CallerRead = "caller.read": [Requester, Delegate, Analyst, Cloud, InstitutionApprover, Auditor, Administrator],
+    CallerRead = "caller.read",
     /// Tell whose key a secret is: the gateway.
-    ServiceAuthenticate = "service.authenticate": [Service],
+    ServiceAuthenticate = "service.authenticate",
     /// Run what is due: expiry-scheduler.
-    ServiceTime = "service.time": [Service],
+    ServiceTime = "service.time",
     /// Follow the log: notification.
-    ServiceEvents = "service.events": [Service],
+    ServiceEvents = "service.events",
     /// Act for who holds a link: the gateway.
-    ServiceLinks = "service.links": [Service],
+    ServiceLinks = "service.links",
     /// Judge: intake.
-    ServiceValidate = "service.validate": [Service],
+    ServiceValidate = "service.validate",
 }
 
 impl FromStr for Action {
@@ -187,40 +194,5 @@ impl FromStr for Action {
             .copied()
             .find(|action| action.as_str() == text)
             .ok_or_else(|| format!("'{text}' is no action"))
-    }
-}
-
-impl Action {
-    /// Open in one scope of any kind, because what it reaches is the caller's own or public knowledge.
-    pub(crate) const fn is_personal(self) -> bool {
-        matches!(
-            self,
-            Self::AddressClassify
-                | Self::EventsRead
-                | Self::SubscriptionRead
-                | Self::SubscriptionWrite
-                | Self::WebhookRead
-                | Self::WebhookWrite
-                | Self::CallerRead
-        )
-    }
-
-    /// Reaches the whole house: only a role that holds everywhere will do.
-    pub(crate) const fn is_global(self) -> bool {
-        matches!(
-            self,
-            Self::CatalogueWrite
-                | Self::KeyRead
-                | Self::KeyWrite
-                | Self::OperateRead
-                | Self::HistoryRead
-                | Self::PersonExport
-                | Self::PersonErase
-                | Self::ServiceAuthenticate
-                | Self::ServiceTime
-                | Self::ServiceEvents
-                | Self::ServiceLinks
-                | Self::ServiceValidate
-        )
     }
 }

@@ -5,7 +5,7 @@
 //! Failure story: none; what cannot be done is simply not listed.
 
 use crate::{
-    access::{Action, Principal, Resource, authorize},
+    access::{Action, Permits, Resource},
     catalogue::Closing,
     grant::{Grant, GrantState},
     id::TeamId,
@@ -224,7 +224,7 @@ pub fn of_grant(grant: &Grant) -> (WaitingOn, String) {
 /// What `caller` may do to `request` now. `teams` are the teams that work on it.
 pub fn request_actions(
     request: &Request,
-    caller: &Principal,
+    caller: &dyn Permits,
     teams: &[TeamId],
 ) -> Vec<&'static str> {
     use RequestState as S;
@@ -233,15 +233,14 @@ pub fn request_actions(
         product: request.product.as_ref(),
         teams,
     };
-    let may = |action| authorize(caller, action, &resource).is_ok();
+    let may = |action| caller.may(action, &resource);
+    let me = caller.principal().actor();
     let state = request.state;
     let undecided = matches!(state, S::Submitted | S::InReview | S::InfoNeeded);
     let mine = request
         .assignee
         .as_ref()
-        .is_some_and(|assignee| assignee.id == caller.id);
-    let administers = caller.has_role(crate::access::Role::Administrator);
-    let me = caller.actor();
+        .is_some_and(|assignee| assignee.id == me.id);
     let asked_by_me = request.is_asked_by(&me);
     let approved_by_me = request
         .approvals
@@ -278,7 +277,7 @@ pub fn request_actions(
     let held = matches!(state, S::InReview | S::InfoNeeded) && request.assignee.is_some();
     offer(
         "release",
-        held && (mine || administers),
+        held && (mine || may(Action::RequestReleaseOther)),
         Action::RequestReview,
     );
     offer("transfer", undecided, Action::RequestReview);
@@ -314,14 +313,15 @@ pub fn request_actions(
 }
 
 /// What `caller` may do to `grant` at `now`.
-pub fn grant_actions(grant: &Grant, caller: &Principal, now: Instant) -> Vec<&'static str> {
+pub fn grant_actions(grant: &Grant, caller: &dyn Permits, now: Instant) -> Vec<&'static str> {
     use GrantState as S;
     let resource = Resource {
         institution: Some(&grant.institution),
         product: grant.product.as_ref(),
         teams: std::slice::from_ref(&grant.cloud_team),
     };
-    let may = |action| authorize(caller, action, &resource).is_ok();
+    let may = |action| caller.may(action, &resource);
+    let me = caller.principal().actor();
     let state = grant.state;
     let live = grant.is_live(now);
     let work = matches!(
@@ -331,12 +331,11 @@ pub fn grant_actions(grant: &Grant, caller: &Principal, now: Instant) -> Vec<&'s
     let mine = grant
         .assignee
         .as_ref()
-        .is_some_and(|assignee| assignee.id == caller.id);
-    let administers = caller.has_role(crate::access::Role::Administrator);
+        .is_some_and(|assignee| assignee.id == me.id);
     let wish_is_mine = grant
         .extension
         .as_ref()
-        .is_some_and(|wish| wish.asked_by.is_same_person(&caller.actor()));
+        .is_some_and(|wish| wish.asked_by.is_same_person(&me));
     let in_time = grant.closing != Closing::CarriesDeadline
         || grant
             .expires_at
@@ -352,7 +351,7 @@ pub fn grant_actions(grant: &Grant, caller: &Principal, now: Instant) -> Vec<&'s
     offer("claim", work && grant.assignee.is_none(), Action::GrantWork);
     offer(
         "release",
-        grant.assignee.is_some() && (mine || administers),
+        grant.assignee.is_some() && (mine || may(Action::GrantReleaseOther)),
         Action::GrantWork,
     );
     let in_its_time = grant.expires_at.is_none_or(|deadline| now < deadline);

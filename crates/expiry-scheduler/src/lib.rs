@@ -19,8 +19,9 @@ mod rpc;
 mod runner;
 mod watcher;
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
+use authz::Authz;
 use domain::access::Principal;
 use service_kit::{
     admin::Readiness,
@@ -112,6 +113,8 @@ impl Settings {
 /// What the executable gives.
 #[derive(Clone)]
 pub struct Deps {
+    /// Who may do what.
+    pub authz: Arc<Authz>,
     /// For sleeping.
     pub clock: Clock,
     /// Checks who calls.
@@ -176,7 +179,7 @@ pub async fn start(
         IdentityLayer::new(deps.verifier, proto::identity::decode_principal);
     Ok(Parts {
         name: NAME,
-        routes: identity.protect(Rpc::new(status).into_routes()),
+        routes: identity.protect(Rpc::new(deps.authz, status).into_routes()),
         services: vec![rpc::SERVICE_NAME],
         tasks: vec![("run what is due", running), ("hear of earlier", watching)],
     })

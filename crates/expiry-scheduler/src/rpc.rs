@@ -2,7 +2,10 @@
 //!
 //! Role: thin: authorize, read, encode. Failure: only a missing permission.
 
-use domain::access::{Action, Principal, authorize_role};
+use std::sync::Arc;
+
+use authz::Authz;
+use domain::access::{Action, Principal};
 use proto::{
     error::Failure,
     expiry_scheduler::v1::{
@@ -19,12 +22,13 @@ pub(crate) const SERVICE_NAME: &str =
     proto::expiry_scheduler::v1::expiry_scheduler_service_server::SERVICE_NAME;
 
 pub(crate) struct Rpc {
+    authz: Arc<Authz>,
     status: Status,
 }
 
 impl Rpc {
-    pub(crate) fn new(status: Status) -> Self {
-        Self { status }
+    pub(crate) fn new(authz: Arc<Authz>, status: Status) -> Self {
+        Self { authz, status }
     }
 
     pub(crate) fn into_routes(self) -> Routes {
@@ -42,7 +46,9 @@ impl ExpirySchedulerService for Rpc {
             .extensions()
             .get::<Principal>()
             .ok_or_else(|| CallStatus::unauthenticated("the call names no principal"))?;
-        authorize_role(principal, Action::OperateRead).map_err(Failure::from)?;
+        self.authz
+            .admit(principal, Action::OperateRead)
+            .map_err(Failure::from)?;
         let reading = self.status.read();
         Ok(Response::new(GetStatusResponse {
             ran: reading.ran,

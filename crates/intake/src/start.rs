@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+use authz::Authz;
 use domain::access::Principal;
 use proto::{error::Failure, identity::decode_principal};
 use service_kit::{
@@ -42,6 +43,8 @@ pub struct Deps {
     pub verifier: TokenVerifier,
     /// Signs the tokens of this service's own calls.
     pub signer: TokenSigner,
+    /// Who may do what.
+    pub authz: Arc<Authz>,
     /// Where the store's health is told.
     pub readiness: Readiness,
     /// Where the ledger is kept.
@@ -99,6 +102,7 @@ pub async fn start(
     let intake = Intake::new(House {
         ledger,
         catalogue: CatalogueCache::new(Arc::clone(&store), deps.clock.clone()),
+        authz: deps.authz,
         pages: PageSeal::new(&feed.cursor_key),
         body_key: feed.body_key,
         key_uses: Uses::default(),

@@ -28,6 +28,7 @@ pub mod webhook;
 use std::sync::Arc;
 use std::time::Duration;
 
+use authz::Authz;
 use domain::access::Principal;
 use service_kit::admin::Readiness;
 use service_kit::channel::ClientChannel;
@@ -48,6 +49,8 @@ use webhook::send::Sender;
 
 /// What this service needs from outside.
 pub struct Deps {
+    /// Who may do what.
+    pub authz: Arc<Authz>,
     /// The clock.
     pub clock: Clock,
     /// Verifies callers.
@@ -80,6 +83,7 @@ pub async fn start(
     shutdown: Shutdown,
 ) -> Result<Parts, StartError> {
     let Deps {
+        authz,
         clock,
         verifier,
         signer,
@@ -105,6 +109,7 @@ pub async fn start(
     let (work, made) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
 
     let expander = Expander::new(
+        Arc::clone(&authz),
         Arc::clone(&store),
         feed.clone(),
         clock.clone(),
@@ -112,6 +117,7 @@ pub async fn start(
         Arc::clone(&made),
     );
     let deliverer = Deliverer::new(
+        Arc::clone(&authz),
         Arc::clone(&store),
         feed.clone(),
         Arc::clone(&sender),
@@ -146,7 +152,7 @@ pub async fn start(
         work,
         mac_key,
     );
-    let rpc = rpc::Rpc::new(feed, store, desk, clock, &settings, shutdown);
+    let rpc = rpc::Rpc::new(feed, store, desk, authz, clock, &settings, shutdown);
     let identity = IdentityLayer::<Principal>::new(verifier, proto::identity::decode_principal);
     Ok(Parts {
         name: "notification",

@@ -77,15 +77,19 @@ mod tests {
         };
         for sees in [
             only(&|v| v.all = true),
-            only(&|v| v.institutions.push("north".parse().unwrap())),
-            only(&|v| v.products.push("lims".parse().unwrap())),
-            only(&|v| v.teams.push("cloud-eu".parse().unwrap())),
+            only(&|v| v.reached.institutions.push("north".parse().unwrap())),
+            only(&|v| v.reached.products.push("lims".parse().unwrap())),
+            only(&|v| v.reached.teams.push("cloud-eu".parse().unwrap())),
         ] {
             assert!(record.is_visible_to(&sees));
         }
         for blind in [
             only(&|_| ()),
-            only(&|v| v.institutions.push("south".parse().unwrap())),
+            only(&|v| v.reached.institutions.push("south".parse().unwrap())),
+            only(&|v| {
+                v.all = true;
+                v.except.products.push("lims".parse().unwrap());
+            }),
         ] {
             assert!(!record.is_visible_to(&blind));
         }

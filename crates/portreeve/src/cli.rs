@@ -24,7 +24,9 @@ use crate::{
         subscription::{self, SubscriptionCommand},
         webhook::{self, WebhookCommand},
     },
-    demo, documents, out, runtime, server, settings,
+    demo, documents, out,
+    policy::{self, PolicyCommand},
+    runtime, server, settings,
     show::{self, Format},
     trouble::{EXIT_CODES, Trouble},
 };
@@ -153,6 +155,9 @@ A first start makes an administrator key and shows it once.")]
     /// What was open and who opened it, and whether the history is what it was.
     #[command(subcommand, after_help = "Example:\n  portreeve audit at now")]
     Audit(AuditCommand),
+    /// Who may do what: the access policies in force, and what they say.
+    #[command(subcommand, after_help = "Example:\n  portreeve policy show")]
+    Policy(PolicyCommand),
     /// API keys.
     #[command(subcommand, after_help = "Example:\n  portreeve key list")]
     Key(KeyCommand),
@@ -220,6 +225,9 @@ const WITH_SETTINGS: [&str; 5] = ["serve", "config", "migrate", "backup", "resto
 /// Those of `audit`.
 const AUDIT_WITH_SETTINGS: [&str; 2] = ["verify", "export"];
 
+/// Those of `policy`.
+const POLICY_WITH_SETTINGS: [&str; 2] = ["show", "test"];
+
 /// The whole command line, with the flags of the settings.
 pub fn command() -> clap::Command {
     WITH_SETTINGS
@@ -231,6 +239,13 @@ pub fn command() -> clap::Command {
             AUDIT_WITH_SETTINGS.into_iter().fold(audit, |audit, name| {
                 audit.mut_subcommand(name, settings::flags)
             })
+        })
+        .mut_subcommand("policy", |policy| {
+            POLICY_WITH_SETTINGS
+                .into_iter()
+                .fold(policy, |policy, name| {
+                    policy.mut_subcommand(name, settings::flags)
+                })
         })
 }
 
@@ -270,6 +285,7 @@ fn run(cli: Cli, matches: &clap::ArgMatches) -> Result<(), Trouble> {
             runtime::build(false)?.block_on(audit_local::export(&config()?))
         }
         Command::Certs(args) => certs::run(&args, cli.global.output),
+        Command::Policy(command) => policy::run(&command, &config()?, cli.global.output),
         Command::Openapi => out::raw(&documents::openapi()?),
         Command::Asyncapi => out::raw(&documents::asyncapi()?),
         Command::Completion { shell } => completion(shell),
@@ -309,6 +325,7 @@ async fn as_client(global: &Global, command: Command) -> Result<(), Trouble> {
         | Command::Backup(_)
         | Command::Restore(_)
         | Command::Certs(_)
+        | Command::Policy(_)
         | Command::Openapi
         | Command::Asyncapi
         | Command::Completion { .. }

@@ -2,7 +2,8 @@
 //!
 //! Role: [`cli`] is the door. [`server`] runs all services in one process or one of them alone; [`commands`] speak to a
 //! gateway over gRPC; [`backup`] copies stores and brings them back; [`audit`] checks a
-//! ledger without any service; [`certs`] makes certificates to begin with; [`demo`] shows the whole road.
+//! ledger without any service; [`policy`] shows and tries the access policies; [`certs`] makes certificates to begin
+//! with; [`demo`] shows the whole road.
 //! Owner: the operator of a house, and everybody who asks it for access.
 //! Invariants: data goes to standard output, messages to standard error ([`out`]); every end has a documented exit code
 //! ([`trouble`]); the executable only puts parts together, what they do is theirs.
@@ -19,6 +20,7 @@ pub mod demo;
 pub mod documents;
 pub mod input;
 pub mod out;
+pub mod policy;
 mod private_file;
 pub mod runtime;
 pub mod server;

@@ -82,6 +82,13 @@ static OWN: &[Setting] = &[
         kind: Kind::Text,
     },
     setting(
+        "authz.policy-dir",
+        None,
+        Kind::Path,
+        "The directory of your own access policies (Cedar, *.cedar); every service reads it at its start and a mistake \
+         stops the start. Not given: the shipped policies alone. See: portreeve policy show.",
+    ),
+    setting(
         "admin-key-file",
         None,
         Kind::Path,

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use authz::Authz;
 use domain::access::Principal;
 use proto::identity::decode_principal;
 use service_kit::clock::Clock;
@@ -114,6 +115,8 @@ impl Settings {
 /// What the executable gives.
 #[derive(Clone)]
 pub struct Deps {
+    /// Who may do what.
+    pub authz: Arc<Authz>,
     /// For looking at the policy file.
     pub clock: Clock,
     /// Checks who calls.
@@ -196,7 +199,7 @@ pub async fn start(
         Some(asked) => Some(name_service(asked, deps.clock.clone())?),
         None => None,
     };
-    let routes = rpc::Rpc::new(policy.clone(), names).routes();
+    let routes = rpc::Rpc::new(deps.authz, policy.clone(), names).routes();
     let identity: IdentityLayer<Principal> = IdentityLayer::new(deps.verifier, decode_principal);
     let mut tasks = Vec::new();
     if policy.path.is_some() {

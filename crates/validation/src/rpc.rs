@@ -6,8 +6,10 @@
 //! Failure: a malformed message from intake is `FIELD_INVALID`; nothing here is retried.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use domain::access::{Action, Principal, authorize_role};
+use authz::Authz;
+use domain::access::{Action, Principal};
 use domain::net::{Destination, Hostname, MAX_ENTRIES, MAX_TEXT_BYTES, read_destinations, set};
 use domain::refusal::Kind;
 use proto::convert;
@@ -25,14 +27,19 @@ use crate::judge::{Case, judge};
 use crate::names::{Answer, NameService};
 
 pub(crate) struct Rpc {
+    authz: Arc<Authz>,
     policy: PolicyInUse,
     /// `None`: names are not resolved.
     names: Option<NameService>,
 }
 
 impl Rpc {
-    pub(crate) fn new(policy: PolicyInUse, names: Option<NameService>) -> Self {
-        Self { policy, names }
+    pub(crate) fn new(authz: Arc<Authz>, policy: PolicyInUse, names: Option<NameService>) -> Self {
+        Self {
+            authz,
+            policy,
+            names,
+        }
     }
 
     /// The service, not yet protected.
@@ -47,7 +54,7 @@ impl ValidationService for Rpc {
         &self,
         request: Request<wire::CheckRequest>,
     ) -> Result<Response<wire::CheckResponse>, Status> {
-        authorize(&request, Action::ServiceValidate)?;
+        authorize(&self.authz, &request, Action::ServiceValidate)?;
         let message = request.into_inner();
         let answers = self.look_up(&message).await;
         let response = check(&self.policy, &answers, message).map_err(|failure| *failure)?;
@@ -58,7 +65,7 @@ impl ValidationService for Rpc {
         &self,
         request: Request<wire::ClassifyAddressesRequest>,
     ) -> Result<Response<wire::ClassifyAddressesResponse>, Status> {
-        authorize(&request, Action::AddressClassify)?;
+        authorize(&self.authz, &request, Action::AddressClassify)?;
         let texts = request.into_inner().addresses;
         let bytes: usize = texts.iter().map(String::len).sum();
         if texts.len() > MAX_ENTRIES || bytes > MAX_TEXT_BYTES {
@@ -96,12 +103,13 @@ impl Rpc {
     }
 }
 
-fn authorize<T>(request: &Request<T>, action: Action) -> Result<(), Status> {
+fn authorize<T>(authz: &Authz, request: &Request<T>, action: Action) -> Result<(), Status> {
     let principal = request
         .extensions()
         .get::<Principal>()
         .ok_or_else(|| Status::unauthenticated("the call names no principal"))?;
-    authorize_role(principal, action).map_err(|refusal| Failure::from(refusal).into())
+    let admitted = authz.admit(principal, action);
+    admitted.map_err(|refusal| Failure::from(refusal).into())
 }
 
 fn check(

@@ -10,6 +10,7 @@
 #![expect(clippy::print_stdout, reason = "the table is the output")]
 
 mod candidates;
+mod deciding;
 mod feed;
 mod follow;
 mod herd;
@@ -69,7 +70,7 @@ impl Scale {
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "submissions",
     "submissions-sqlite",
     "herd",
@@ -78,14 +79,21 @@ const SECTIONS: [&str; 10] = [
     "start",
     "judge",
     "logins",
+    "authz",
     "candidates",
     "candidates-sqlite",
 ];
 
 /// Sections that need no executable.
-const IN_PROCESS: [&str; 4] = ["judge", "logins", "candidates", "candidates-sqlite"];
+const IN_PROCESS: [&str; 5] = [
+    "judge",
+    "logins",
+    "authz",
+    "candidates",
+    "candidates-sqlite",
+];
 
-const USAGE: &str = "bench [--quick] [--repetitions N] [submissions] [submissions-sqlite] [herd] [idle] [feed] [start] [judge] [logins] [candidates] [candidates-sqlite]
+const USAGE: &str = "bench [--quick] [--repetitions N] [submissions] [submissions-sqlite] [herd] [idle] [feed] [start] [judge] [logins] [authz] [candidates] [candidates-sqlite]
 bench soak [--minutes N] [--quick]";
 
 fn main() -> ExitCode {
@@ -175,6 +183,7 @@ async fn measure(report: &mut Report, scale: &Scale, chosen: &[String], director
                 "start" => start::measure(report, scale, &place).await,
                 "judge" => judging::measure(report, scale),
                 "logins" => logins::measure(report, scale),
+                "authz" => deciding::measure(report, scale),
                 "candidates" => candidates::on_postgres(report, scale).await,
                 "candidates-sqlite" => candidates::on_sqlite(report, scale, &place).await,
                 _ => soak::measure(report, scale, &place).await,

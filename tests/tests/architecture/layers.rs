@@ -32,13 +32,17 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("portreeve-service-kit", vec![]),
         ("portreeve-private-postgres", vec![]),
     ]);
+    // Every service asks the same policies.
+    let mut service_below = below.to_vec();
+    service_below.push("portreeve-authz");
+    allowed.insert("portreeve-authz", vec!["portreeve-domain"]);
     for service in SERVICES {
-        allowed.insert(service, below.to_vec());
+        allowed.insert(service, service_below.clone());
     }
     // The gateway is driven by descriptors and knows no domain.
     allowed.insert("portreeve-gateway", below[1..].to_vec());
     // The ledger seals its log; whoever checks one needs no ledger.
-    let mut ledger = below.to_vec();
+    let mut ledger = service_below.clone();
     ledger.push("portreeve-tlog");
     let mut executable = ledger.clone();
     allowed.insert("portreeve-intake", ledger);
@@ -97,7 +101,7 @@ fn crates_depend_only_on_the_layers_below() {
         }
     }
     demand(
-        "domain <- proto <- services <- portreeve <- testkit <- tests; service-kit beside",
+        "domain <- authz, proto <- services <- portreeve <- testkit <- tests; service-kit beside",
         &broken,
     );
 }

@@ -248,9 +248,20 @@ fn every_permission_is_needed_by_some_rpc() {
         .iter()
         .filter_map(|method| operation(method).map(|operation| operation.action))
         .collect();
+    // Asked inside an operation, about the thing that was found.
+    const INSIDE: [Action; 6] = [
+        Action::RequestReleaseOther,
+        Action::RequestApproveAlone,
+        Action::RequestAutoApprove,
+        Action::RequestActivateEmergency,
+        Action::RequestReadInternal,
+        Action::GrantReleaseOther,
+    ];
     let broken: Vec<_> = Action::ALL
         .iter()
-        .filter(|action| !needed.iter().any(|name| name == action.as_str()))
+        .filter(|action| {
+            !INSIDE.contains(action) && !needed.iter().any(|name| name == action.as_str())
+        })
         .map(|action| action.as_str().to_owned())
         .collect();
     demand("a permission that no RPC needs protects nothing", &broken);

@@ -26,6 +26,8 @@ mod people;
 mod permissions;
 mod proving;
 mod retries;
+mod sight;
+mod states;
 mod texts;
 mod tracing;
 mod wire;

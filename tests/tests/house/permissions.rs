@@ -22,8 +22,24 @@ use crate::{
     wire::{call, connect},
 };
 
+/// Who calls, beside somebody without a key.
+pub(crate) const CALLERS: [(&str, &str); 12] = [
+    ("requester", "institution:north"),
+    ("requester", "institution:south"),
+    ("delegate", "institution:north"),
+    ("institution_approver", "institution:north"),
+    ("analyst", "product:alma"),
+    ("analyst", "product:rosetta"),
+    ("analyst", "team:support-alma"),
+    ("cloud", "team:cloud-eu"),
+    ("cloud", "team:cloud-us"),
+    ("auditor", "all"),
+    ("auditor", "institution:south"),
+    ("administrator", "all"),
+];
+
 /// What an RPC is called with.
-enum Target {
+pub(crate) enum Target {
     /// On the request.
     Request,
     /// On the grant.
@@ -37,7 +53,7 @@ enum Target {
 }
 
 /// Where an RPC has its place in the matrix.
-fn target(rpc: &str) -> Option<Target> {
+pub(crate) fn target(rpc: &str) -> Option<Target> {
     const NORTH: &[(&str, &str)] = &[("institution", "north")];
     const ALMA_AT_NORTH: &[(&str, &str)] =
         &[("institution", "north"), ("id", "alma"), ("etag", "\"v0\"")];
@@ -155,12 +171,12 @@ fn fill(message: &mut DynamicMessage) {
     }
 }
 
-struct Things {
-    request: String,
-    grant: String,
+pub(crate) struct Things {
+    pub(crate) request: String,
+    pub(crate) grant: String,
 }
 
-fn message(method: &MethodDescriptor, target: &Target, things: &Things) -> Vec<u8> {
+pub(crate) fn message(method: &MethodDescriptor, target: &Target, things: &Things) -> Vec<u8> {
     let mut message = DynamicMessage::new(method.input());
     match target {
         Target::Request | Target::Grant => {
@@ -194,7 +210,7 @@ fn message(method: &MethodDescriptor, target: &Target, things: &Things) -> Vec<u
     message.encode_to_vec()
 }
 
-fn cell(result: &Result<(), Status>, target: &Target) -> &'static str {
+pub(crate) fn cell(result: &Result<(), Status>, target: &Target) -> &'static str {
     let Err(status) = result else { return "yes" };
     if status.code() == Code::Unimplemented {
         return "inside";
@@ -226,20 +242,7 @@ async fn every_rpc_as_every_role() {
     };
 
     let mut callers: Vec<(String, Option<Client>)> = vec![("nobody".into(), None)];
-    for (role, scope) in [
-        ("requester", "institution:north"),
-        ("requester", "institution:south"),
-        ("delegate", "institution:north"),
-        ("institution_approver", "institution:north"),
-        ("analyst", "product:alma"),
-        ("analyst", "product:rosetta"),
-        ("analyst", "team:support-alma"),
-        ("cloud", "team:cloud-eu"),
-        ("cloud", "team:cloud-us"),
-        ("auditor", "all"),
-        ("auditor", "institution:south"),
-        ("administrator", "all"),
-    ] {
+    for (role, scope) in CALLERS {
         callers.push((
             format!("{role} {scope}"),
             Some(house.key(role, scope).await),

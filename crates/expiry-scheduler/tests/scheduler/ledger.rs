@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use domain::access::{Action, Principal, authorize_role};
+use domain::access::{Action, Principal};
 use proto::{
     error::Failure,
     intake::v1::{
@@ -141,7 +141,10 @@ impl Ledger {
 
 fn authorize<T>(request: &Request<T>) -> Result<(), Status> {
     let principal = request.extensions().get::<Principal>().unwrap();
-    Ok(authorize_role(principal, Action::ServiceTime).map_err(Failure::from)?)
+    let authz = authz::Authz::shipped().unwrap();
+    Ok(authz
+        .admit(principal, Action::ServiceTime)
+        .map_err(Failure::from)?)
 }
 
 type Following<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;

@@ -10,7 +10,7 @@
 
 mod ledger;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use domain::access::{Principal, Role, RoleBinding, Scope};
 use jiff::Timestamp;
@@ -75,6 +75,7 @@ impl Fixture {
         let mut last = None;
         for _ in 0..replicas {
             let deps = Deps {
+                authz: Arc::new(authz::Authz::shipped().unwrap()),
                 clock: clock.clone(),
                 verifier: verifier.clone(),
                 signer: signer.clone(),

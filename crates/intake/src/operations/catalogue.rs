@@ -1,16 +1,15 @@
 //! The catalogue: reading it, and who may see what of it.
 //!
 //! Role: institutions, products and servers as they are stored now; what changes them is in [`store_rows`].
-//! Invariants: I5: who is bound to institutions sees those and their servers, and a made-up id and another's answer
-//! alike; support, cloud teams and administrators see all, because destinations and queues span institutions. Products
-//! are no secret.
+//! Invariants: I5: whoever the policies show no institution meets another's and a made-up id in the same answer; what is
+//! listed and what is read one by one come from the same decisions.
 //! Failure story: what is not there, or not visible, is not found.
 
 mod rows;
 mod store_rows;
 
 use domain::{
-    access::{Action, Principal, Visibility, authorize_role},
+    access::{Action, Principal, Resource, Visibility},
     catalogue::{Institution, Product, Server},
     id::{InstitutionId, ProductId, ServerId},
 };
@@ -44,25 +43,18 @@ impl<T> ListPage<T> {
     }
 }
 
-/// Which institutions a caller sees.
-struct Sight(Visibility);
+fn shows_institution(visible: &Visibility, id: &InstitutionId) -> bool {
+    visible.shows(&Resource {
+        institution: Some(id),
+        ..Resource::default()
+    })
+}
 
-impl Sight {
-    fn of(caller: &Principal) -> Result<Self, Failure> {
-        authorize_role(caller, Action::CatalogueRead)?;
-        let visible = Visibility::of(caller, Action::CatalogueRead);
-        // A product's or a team's work reaches every institution.
-        let of_the_house = visible.all || !visible.products.is_empty() || !visible.teams.is_empty();
-        Ok(Self(if of_the_house {
-            Visibility::everything()
-        } else {
-            visible
-        }))
-    }
-
-    fn shows(&self, institution: &InstitutionId) -> bool {
-        self.0.all || self.0.institutions.contains(institution)
-    }
+fn shows_product(visible: &Visibility, id: &ProductId) -> bool {
+    visible.shows(&Resource {
+        product: Some(id),
+        ..Resource::default()
+    })
 }
 
 fn not_there<T>(
@@ -79,13 +71,21 @@ fn no_institution() -> Failure {
 }
 
 impl Intake {
+    /// What of the catalogue the caller sees by `action`.
+    fn sees(&self, caller: &Principal, action: Action) -> Result<Visibility, Failure> {
+        let asking = self.authz.asking(caller);
+        asking.admit(action)?;
+        Ok(asking.visible(action))
+    }
+
     /// One institution.
     pub(crate) async fn get_institution(
         &self,
         caller: &Principal,
         id: &InstitutionId,
     ) -> Result<Versioned<Institution>, Failure> {
-        if !Sight::of(caller)?.shows(id) {
+        let sees = self.sees(caller, Action::CatalogueRead)?;
+        if !shows_institution(&sees, id) {
             return Err(no_institution());
         }
         not_there(self.ledger.store().institution(id).await, no_institution)
@@ -98,11 +98,11 @@ impl Intake {
         after: Option<&str>,
         limit: u32,
     ) -> Result<ListPage<Institution>, Failure> {
-        let sight = Sight::of(caller)?;
+        let sees = self.sees(caller, Action::CatalogueRead)?;
         let rows = self
             .ledger
             .store()
-            .institutions(&sight.0, after, limit.saturating_add(1))
+            .institutions(&sees, after, limit.saturating_add(1))
             .await;
         let rows = rows.map_err(|error| store_failure(&error))?;
         Ok(ListPage::cut(rows, limit, |institution| {
@@ -116,8 +116,10 @@ impl Intake {
         caller: &Principal,
         id: &ProductId,
     ) -> Result<Versioned<Product>, Failure> {
-        authorize_role(caller, Action::CatalogueRead)?;
         let missing = || Failure::not_found("PRODUCT_NOT_FOUND", "product");
+        if !shows_product(&self.sees(caller, Action::ProductRead)?, id) {
+            return Err(missing());
+        }
         not_there(self.ledger.store().product(id).await, missing)
     }
 
@@ -128,11 +130,11 @@ impl Intake {
         after: Option<&str>,
         limit: u32,
     ) -> Result<ListPage<Product>, Failure> {
-        authorize_role(caller, Action::CatalogueRead)?;
+        let sees = self.sees(caller, Action::ProductRead)?;
         let rows = self
             .ledger
             .store()
-            .products(after, limit.saturating_add(1))
+            .products(&sees, after, limit.saturating_add(1))
             .await;
         let rows = rows.map_err(|error| store_failure(&error))?;
         Ok(ListPage::cut(rows, limit, |product| product.id.as_str()))
@@ -146,7 +148,8 @@ impl Intake {
         id: &ServerId,
     ) -> Result<Versioned<Server>, Failure> {
         let missing = || Failure::not_found("SERVER_NOT_FOUND", "server");
-        if !Sight::of(caller)?.shows(institution) {
+        let sees = self.sees(caller, Action::CatalogueRead)?;
+        if !shows_institution(&sees, institution) {
             return Err(missing());
         }
         not_there(self.ledger.store().server(institution, id).await, missing)
@@ -160,7 +163,8 @@ impl Intake {
         after: Option<&str>,
         limit: u32,
     ) -> Result<ListPage<Server>, Failure> {
-        if !Sight::of(caller)?.shows(institution) {
+        let sees = self.sees(caller, Action::CatalogueRead)?;
+        if !shows_institution(&sees, institution) {
             return Err(no_institution());
         }
         let store = self.ledger.store();

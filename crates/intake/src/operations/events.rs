@@ -10,7 +10,7 @@ mod tail;
 mod watch;
 
 use domain::{
-    access::{Action, Principal, Visibility, authorize_role},
+    access::{Action, Principal, Visibility},
     refusal::Kind,
 };
 use proto::error::Failure;
@@ -106,7 +106,7 @@ fn ahead(after: u64, head: u64) -> Result<(), Failure> {
 impl Intake {
     /// The facts of the feed.
     pub(crate) async fn feed_facts(&self, caller: &Principal) -> Result<Feed, Failure> {
-        authorize_role(caller, Action::ServiceEvents)?;
+        self.authz.admit(caller, Action::ServiceEvents)?;
         self.ledger
             .store()
             .feed()
@@ -120,7 +120,7 @@ impl Intake {
         caller: &Principal,
         query: Query,
     ) -> Result<EventPage, Failure> {
-        authorize_role(caller, Action::ServiceEvents)?;
+        self.authz.admit(caller, Action::ServiceEvents)?;
         let store = self.ledger.store();
         let sealed = self.sealed_head(&query.filter).await?;
         let page = store
@@ -174,7 +174,7 @@ impl Intake {
         query: Query,
         until_head: bool,
     ) -> Result<Batches, Failure> {
-        authorize_role(caller, Action::ServiceEvents)?;
+        self.authz.admit(caller, Action::ServiceEvents)?;
         let feed = self
             .ledger
             .store()
@@ -197,7 +197,7 @@ impl Intake {
         &self,
         caller: &Principal,
     ) -> Result<mpsc::Receiver<Result<NextDue, Failure>>, Failure> {
-        authorize_role(caller, Action::ServiceTime)?;
+        self.authz.admit(caller, Action::ServiceTime)?;
         let (sender, receiver) = mpsc::channel(1);
         tokio::spawn(Watch::new(self.clone(), sender).run());
         Ok(receiver)
@@ -209,7 +209,7 @@ impl Intake {
         caller: &Principal,
         limit: u32,
     ) -> Result<DueOutcome, Failure> {
-        authorize_role(caller, Action::ServiceTime)?;
+        self.authz.admit(caller, Action::ServiceTime)?;
         self.ledger
             .run_due(if limit == 0 { u32::MAX } else { limit })
             .await

@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use domain::{
-    access::{Action, Principal, Visibility, authorize_role},
+    access::{Action, Places, Principal, Visibility},
     event::Event,
     id::{EventId, GrantId, InstitutionId},
     net::Probe,
@@ -111,7 +111,7 @@ impl Intake {
 
     /// The newest signed head.
     pub(crate) async fn history_head(&self, caller: &Principal) -> Result<SignedHead, Failure> {
-        authorize_role(caller, Action::HistoryRead)?;
+        self.authz.admit(caller, Action::HistoryRead)?;
         let sealed = self.sealed().await?;
         let root = Head::parse(&sealed.note)
             .map(|head| head.root)
@@ -132,7 +132,7 @@ impl Intake {
         caller: &Principal,
         id: EventId,
     ) -> Result<EventProof, Failure> {
-        authorize_role(caller, Action::HistoryRead)?;
+        self.authz.admit(caller, Action::HistoryRead)?;
         let store = self.ledger.store();
         let event = store
             .event(id)
@@ -162,7 +162,7 @@ impl Intake {
         caller: &Principal,
         from: u64,
     ) -> Result<GrowthProof, Failure> {
-        authorize_role(caller, Action::HistoryRead)?;
+        self.authz.admit(caller, Action::HistoryRead)?;
         if from == 0 {
             return Err(Failure::field(
                 "from_size",
@@ -197,7 +197,7 @@ impl Intake {
         caller: &Principal,
         look: Look,
     ) -> Result<Traces, Failure> {
-        authorize_role(caller, Action::AccessTrace)?;
+        self.authz.admit(caller, Action::AccessTrace)?;
         let after = match self.pages.open(&look.page_token, &look.binding)? {
             None => 0,
             Some(PagePosition::Text(text)) => text.parse().unwrap_or(0),
@@ -214,7 +214,7 @@ impl Intake {
             None => store.now().await.map_err(|error| store_failure(&error))?,
         };
         let visible = narrowed(
-            Visibility::of(caller, Action::AccessTrace),
+            self.authz.visible(caller, Action::AccessTrace),
             look.institution.as_ref(),
         );
         let events = store
@@ -303,10 +303,15 @@ fn number(event: &StoredEvent) -> String {
 /// What is visible, less what is not of `institution`, as far as that can be said beforehand.
 fn narrowed(visible: Visibility, institution: Option<&InstitutionId>) -> Visibility {
     match institution {
-        Some(one) if visible.all || visible.institutions.contains(one) => Visibility {
-            institutions: vec![one.clone()],
-            ..Visibility::default()
-        },
+        Some(one) if visible.all || visible.reached.institutions.contains(one) => {
+            let mut only = Places::default();
+            only.institutions.push(one.clone());
+            Visibility {
+                all: false,
+                reached: only,
+                ..visible
+            }
+        }
         _ => visible,
     }
 }

@@ -12,7 +12,7 @@ mod uses;
 use std::str::FromStr;
 
 use domain::{
-    access::{Action, Principal, Role, RoleBinding, authorize_role},
+    access::{Action, Principal, Role, RoleBinding},
     event::{Event, EventType},
     id::KeyId,
     refusal::Kind,
@@ -172,7 +172,7 @@ impl Intake {
         new: NewKey,
         repeat: Repeat,
     ) -> Result<MadeKey, Failure> {
-        authorize_role(caller, Action::KeyWrite)?;
+        self.authz.admit(caller, Action::KeyWrite)?;
         self.make_key(caller, new, repeat, false)
             .await?
             .ok_or_else(Failure::internal)
@@ -246,7 +246,7 @@ impl Intake {
         before: Option<KeyId>,
         limit: u32,
     ) -> Result<KeyPage, Failure> {
-        authorize_role(caller, Action::KeyRead)?;
+        self.authz.admit(caller, Action::KeyRead)?;
         let store = self.ledger.store();
         let mut keys = store
             .keys(before, limit.saturating_add(1))
@@ -264,7 +264,7 @@ impl Intake {
         caller: &Principal,
         id: KeyId,
     ) -> Result<ApiKey, Failure> {
-        authorize_role(caller, Action::KeyWrite)?;
+        self.authz.admit(caller, Action::KeyWrite)?;
         let actor = caller.actor();
         let needs = Needs {
             live_keys: true,
@@ -305,7 +305,7 @@ impl Intake {
         caller: &Principal,
         secret_sha256: &[u8; 32],
     ) -> Result<ApiKey, Failure> {
-        authorize_role(caller, Action::ServiceAuthenticate)?;
+        self.authz.admit(caller, Action::ServiceAuthenticate)?;
         let unknown = || {
             Failure::new(
                 Kind::Unauthenticated,

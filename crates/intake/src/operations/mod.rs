@@ -20,7 +20,12 @@ pub(crate) mod requests;
 
 use std::{ops::Deref, sync::Arc};
 
-use domain::id::TeamId;
+use authz::Authz;
+use domain::{
+    access::{Action, Principal},
+    id::TeamId,
+};
+use proto::error::Failure;
 use service_kit::{clock::Clock, shutdown::Shutdown};
 
 use self::{catalogue_cache::CatalogueCache, keys::Uses, paging::PageSeal};
@@ -36,6 +41,8 @@ pub(crate) struct House {
     pub(crate) ledger: Ledger,
     /// Institutions, products and servers, at most a second old.
     pub(crate) catalogue: CatalogueCache,
+    /// Who may do what.
+    pub(crate) authz: Arc<Authz>,
     /// Seals places in lists.
     pub(crate) pages: PageSeal,
     /// Keys the comparison of repeated bodies.
@@ -62,6 +69,11 @@ impl Intake {
     /// Puts the parts together.
     pub(crate) fn new(house: House) -> Self {
         Self(Arc::new(house))
+    }
+
+    /// Refuses at once what `caller` can never do.
+    pub(crate) fn admit(&self, caller: &Principal, action: Action) -> Result<(), Failure> {
+        Ok(self.authz.admit(caller, action)?)
     }
 }
 

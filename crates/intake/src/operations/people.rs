@@ -7,7 +7,7 @@
 //! Failure story: a login of which nothing holds is `CLAIMS_INSUFFICIENT`.
 
 use domain::{
-    access::{Action, Principal, RoleBinding, Scope, authorize_role},
+    access::{Action, Principal, RoleBinding, Scope},
     refusal::Kind,
 };
 use proto::error::Failure;
@@ -29,7 +29,7 @@ impl Intake {
         display_name: String,
         wanted: Vec<RoleBinding>,
     ) -> Result<Principal, Failure> {
-        authorize_role(caller, Action::ServiceAuthenticate)?;
+        self.authz.admit(caller, Action::ServiceAuthenticate)?;
         if !id.starts_with(PREFIX) || id.len() > MAX_TEXT_BYTES {
             return Err(Failure::field("id", "write oidc:PROVIDER:SUBJECT"));
         }

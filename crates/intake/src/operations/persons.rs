@@ -14,7 +14,7 @@ pub(crate) mod forget;
 use std::str::FromStr;
 
 use domain::{
-    access::{Action, Principal, authorize_role},
+    access::{Action, Principal},
     case::Case,
     event::{Event, EventType, Redacted},
     id::{KeyId, RequestId},
@@ -162,7 +162,7 @@ impl Intake {
         page_token: &str,
         binding: &Binding,
     ) -> Result<Copied, Failure> {
-        authorize_role(caller, Action::PersonExport)?;
+        self.authz.admit(caller, Action::PersonExport)?;
         let walk = self.walk(page_token, binding)?;
         let (part, next) = self.part(person, &walk).await?;
         let telling = Forgetting::new(person, &walk.pseudonym, false);
@@ -213,7 +213,7 @@ impl Intake {
         page_token: &str,
         binding: &Binding,
     ) -> Result<Erased, Failure> {
-        authorize_role(caller, Action::PersonErase)?;
+        self.authz.admit(caller, Action::PersonErase)?;
         let walk = self.walk(page_token, binding)?;
         self.no_longer_acts(&erasure.person).await?;
         let (part, next) = self.part(&erasure.person, &walk).await?;

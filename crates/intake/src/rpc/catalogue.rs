@@ -3,7 +3,7 @@
 //! Failure story: every malformed field of every row is named at once, under `CATALOGUE_INVALID`.
 
 use domain::{
-    access::{Action, authorize_role},
+    access::Action,
     catalogue::{Institution, Product, Server},
     id::IdError,
 };
@@ -101,9 +101,9 @@ impl Catalogue {
 
 /// Reads the place in a list from its message, and binds the token to what is left of it.
 macro_rules! list_call {
-    ($self:ident, $request:ident) => {{
+    ($self:ident, $request:ident, $action:expr) => {{
         let caller = caller(&$request)?;
-        authorize_role(&caller, Action::CatalogueRead).map_err(Failure::from)?;
+        $self.0.admit(&caller, $action)?;
         let mut message = $request.into_inner();
         let size = paging::size(std::mem::take(&mut message.page_size));
         let token = std::mem::take(&mut message.page_token);
@@ -115,9 +115,9 @@ macro_rules! list_call {
 
 /// Reads the row of a message that stores one.
 macro_rules! put_call {
-    ($request:ident, $row:ident, $from_wire:path, [$($path:ident),*]) => {{
+    ($self:ident, $request:ident, $row:ident, $from_wire:path, [$($path:ident),*]) => {{
         let caller = caller(&$request)?;
-        authorize_role(&caller, Action::CatalogueWrite).map_err(Failure::from)?;
+        $self.0.admit(&caller, Action::CatalogueWrite)?;
         let message = $request.into_inner();
         let place = stringify!($row);
         let mut row = message.$row.ok_or_else(|| {
@@ -136,7 +136,7 @@ impl CatalogueService for Catalogue {
         request: Request<wire::GetInstitutionRequest>,
     ) -> Result<Response<wire::GetInstitutionResponse>, Status> {
         let caller = caller(&request)?;
-        authorize_role(&caller, Action::CatalogueRead).map_err(Failure::from)?;
+        self.0.admit(&caller, Action::CatalogueRead)?;
         let stored = self
             .0
             .get_institution(&caller, &id("id", &request.get_ref().id)?)
@@ -150,7 +150,7 @@ impl CatalogueService for Catalogue {
         &self,
         request: Request<wire::ListInstitutionsRequest>,
     ) -> Result<Response<wire::ListInstitutionsResponse>, Status> {
-        let (caller, _, size, bound, after) = list_call!(self, request);
+        let (caller, _, size, bound, after) = list_call!(self, request, Action::CatalogueRead);
         let page = self
             .0
             .list_institutions(&caller, after.as_deref(), size)
@@ -165,8 +165,13 @@ impl CatalogueService for Catalogue {
         &self,
         request: Request<wire::PutInstitutionRequest>,
     ) -> Result<Response<wire::PutInstitutionResponse>, Status> {
-        let (caller, row, etag) =
-            put_call!(request, institution, convert::institution_from_wire, [id]);
+        let (caller, row, etag) = put_call!(
+            self,
+            request,
+            institution,
+            convert::institution_from_wire,
+            [id]
+        );
         let stored = self.0.put_institution(&caller, row, etag).await?;
         Ok(Response::new(wire::PutInstitutionResponse {
             institution: Some(present_institution(&stored)),
@@ -178,7 +183,7 @@ impl CatalogueService for Catalogue {
         request: Request<wire::GetProductRequest>,
     ) -> Result<Response<wire::GetProductResponse>, Status> {
         let caller = caller(&request)?;
-        authorize_role(&caller, Action::CatalogueRead).map_err(Failure::from)?;
+        self.0.admit(&caller, Action::ProductRead)?;
         let stored = self
             .0
             .get_product(&caller, &id("id", &request.get_ref().id)?)
@@ -192,7 +197,7 @@ impl CatalogueService for Catalogue {
         &self,
         request: Request<wire::ListProductsRequest>,
     ) -> Result<Response<wire::ListProductsResponse>, Status> {
-        let (caller, _, size, bound, after) = list_call!(self, request);
+        let (caller, _, size, bound, after) = list_call!(self, request, Action::ProductRead);
         let page = self
             .0
             .list_products(&caller, after.as_deref(), size)
@@ -207,7 +212,8 @@ impl CatalogueService for Catalogue {
         &self,
         request: Request<wire::PutProductRequest>,
     ) -> Result<Response<wire::PutProductResponse>, Status> {
-        let (caller, row, etag) = put_call!(request, product, convert::product_from_wire, [id]);
+        let (caller, row, etag) =
+            put_call!(self, request, product, convert::product_from_wire, [id]);
         let stored = self.0.put_product(&caller, row, etag).await?;
         Ok(Response::new(wire::PutProductResponse {
             product: Some(present_product(&stored)),
@@ -219,7 +225,7 @@ impl CatalogueService for Catalogue {
         request: Request<wire::GetServerRequest>,
     ) -> Result<Response<wire::GetServerResponse>, Status> {
         let caller = caller(&request)?;
-        authorize_role(&caller, Action::CatalogueRead).map_err(Failure::from)?;
+        self.0.admit(&caller, Action::CatalogueRead)?;
         let message = request.get_ref();
         let institution = id("institution", &message.institution)?;
         let stored = self
@@ -235,7 +241,8 @@ impl CatalogueService for Catalogue {
         &self,
         request: Request<wire::ListServersRequest>,
     ) -> Result<Response<wire::ListServersResponse>, Status> {
-        let (caller, message, size, bound, after) = list_call!(self, request);
+        let (caller, message, size, bound, after) =
+            list_call!(self, request, Action::CatalogueRead);
         let institution = id("institution", &message.institution)?;
         let page = self
             .0
@@ -252,6 +259,7 @@ impl CatalogueService for Catalogue {
         request: Request<wire::PutServerRequest>,
     ) -> Result<Response<wire::PutServerResponse>, Status> {
         let (caller, row, etag) = put_call!(
+            self,
             request,
             server,
             convert::server_from_wire,
@@ -268,7 +276,7 @@ impl CatalogueService for Catalogue {
         request: Request<wire::ApplyCatalogueRequest>,
     ) -> Result<Response<wire::ApplyCatalogueResponse>, Status> {
         let caller = caller(&request)?;
-        authorize_role(&caller, Action::CatalogueWrite).map_err(Failure::from)?;
+        self.0.admit(&caller, Action::CatalogueWrite)?;
         let message = request.into_inner();
         if message.institutions.len() + message.products.len() + message.servers.len() > MAX_ROWS {
             return Err(too_many_rows(MAX_ROWS).into());

@@ -1,8 +1,8 @@
 //! The thin edge of the grant operations: parse, call, encode.
 
 use domain::{
-    access::{Action, Visibility, authorize_role},
-    grant::GrantCommand,
+    access::{Action, Principal},
+    grant::{Grant, GrantCommand},
     id::{GrantId, InstitutionId},
 };
 use proto::{
@@ -70,7 +70,11 @@ impl Grants {
             .0
             .move_grant(target.call, target.institution.as_ref(), target.id, command)
             .await?;
-        Ok(convert::grant_to_wire(&grant, &caller, self.0.now()))
+        Ok(self.present(&grant, &caller))
+    }
+
+    fn present(&self, grant: &Grant, caller: &Principal) -> types::Grant {
+        convert::grant_to_wire(grant, &self.0.authz.asking(caller), self.0.now())
     }
 }
 
@@ -102,7 +106,7 @@ impl GrantService for Grants {
         request: Request<wire::GetGrantRequest>,
     ) -> Result<Response<wire::GetGrantResponse>, Status> {
         let caller = caller(&request)?;
-        authorize_role(&caller, Action::GrantRead).map_err(Failure::from)?;
+        self.0.admit(&caller, Action::GrantRead)?;
         let message = request.into_inner();
         let institution = institution(&message.institution)?;
         let grant = self
@@ -110,7 +114,7 @@ impl GrantService for Grants {
             .find_grant(&caller, institution.as_ref(), grant_id(&message.id)?)
             .await?;
         Ok(Response::new(wire::GetGrantResponse {
-            grant: Some(convert::grant_to_wire(&grant, &caller, self.0.now())),
+            grant: Some(self.present(&grant, &caller)),
         }))
     }
 
@@ -119,7 +123,7 @@ impl GrantService for Grants {
         request: Request<wire::ListGrantsRequest>,
     ) -> Result<Response<wire::ListGrantsResponse>, Status> {
         let caller = caller(&request)?;
-        authorize_role(&caller, Action::GrantRead).map_err(Failure::from)?;
+        self.0.admit(&caller, Action::GrantRead)?;
         let mut message = request.into_inner();
         let size = paging::size(std::mem::take(&mut message.page_size));
         let token = std::mem::take(&mut message.page_token);
@@ -129,7 +133,7 @@ impl GrantService for Grants {
             Some(PagePosition::Key(key)) => Some(key),
             Some(PagePosition::Text(_)) => return Err(paging::invalid().into()),
         };
-        let visible = Visibility::of(&caller, Action::GrantRead);
+        let visible = self.0.authz.visible(&caller, Action::GrantRead);
         let request = self.request_of(&caller, &message).await?;
         let filter = filter(&caller.id, &message, request, self.0.now())?;
         let (page, feed) = self
@@ -140,11 +144,12 @@ impl GrantService for Grants {
             .await
             .map_err(|error| store_failure(&error))?;
         let now = self.0.now();
+        let asking = self.0.authz.asking(&caller);
         Ok(Response::new(wire::ListGrantsResponse {
             grants: page
                 .items
                 .iter()
-                .map(|grant| convert::grant_to_wire(grant, &caller, now))
+                .map(|grant| convert::grant_to_wire(grant, &asking, now))
                 .collect(),
             next_page_token: page
                 .next
@@ -268,7 +273,7 @@ impl GrantService for Grants {
         let message = request.into_inner();
         let reason = words("reason", message.reason, true)?;
         // A date is read in the zone of the institution, which only the grant tells.
-        authorize_role(&target.call.caller, Action::GrantExtend).map_err(Failure::from)?;
+        self.0.admit(&target.call.caller, Action::GrantExtend)?;
         let grant = self
             .0
             .find_grant(&target.call.caller, target.institution.as_ref(), target.id)
@@ -363,7 +368,7 @@ impl GrantService for Grants {
             .renew_grant(target.call, target.institution.as_ref(), target.id)
             .await?;
         Ok(Response::new(wire::RenewGrantResponse {
-            access_request: Some(present(&case, &caller)),
+            access_request: Some(present(&case, &self.0.authz.asking(&caller))),
         }))
     }
 
@@ -372,7 +377,7 @@ impl GrantService for Grants {
         request: Request<wire::ImportGrantsRequest>,
     ) -> Result<Response<wire::ImportGrantsResponse>, Status> {
         let caller = caller(&request)?;
-        authorize_role(&caller, Action::CatalogueWrite).map_err(Failure::from)?;
+        self.0.admit(&caller, Action::CatalogueWrite)?;
         let message = request.into_inner();
         if message.rows.len() > MAX_IMPORT_ROWS {
             return Err(super::too_many_rows(MAX_IMPORT_ROWS).into());
@@ -399,7 +404,7 @@ impl GrantService for Grants {
 impl Grants {
     async fn request_of(
         &self,
-        caller: &domain::access::Principal,
+        caller: &Principal,
         message: &wire::ListGrantsRequest,
     ) -> Result<Option<domain::id::RequestId>, Failure> {
         if message.access_request.is_empty() {

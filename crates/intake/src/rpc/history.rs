@@ -3,7 +3,7 @@
 //! Failure story: every malformed field is named with what to write instead.
 
 use domain::{
-    access::{Action, authorize_role},
+    access::Action,
     id::EventId,
     net::{Probe, Protocol},
 };
@@ -125,7 +125,7 @@ impl HistoryService for HistoryRpc {
         request: Request<wire::ProveEventRequest>,
     ) -> Result<Response<wire::ProveEventResponse>, Status> {
         let caller = caller(&request)?;
-        authorize_role(&caller, Action::HistoryRead).map_err(Failure::from)?;
+        self.0.admit(&caller, Action::HistoryRead)?;
         let id: EventId = request
             .get_ref()
             .id
@@ -164,7 +164,7 @@ impl HistoryService for HistoryRpc {
         request: Request<wire::TraceAccessRequest>,
     ) -> Result<Response<wire::TraceAccessResponse>, Status> {
         let caller = caller(&request)?;
-        authorize_role(&caller, Action::AccessTrace).map_err(Failure::from)?;
+        self.0.admit(&caller, Action::AccessTrace)?;
         let mut message = request.into_inner();
         let page_token = std::mem::take(&mut message.page_token);
         let page_size = std::mem::take(&mut message.page_size);

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use domain::{
-    access::{Action, RoleBinding, authorize_role},
+    access::{Action, RoleBinding},
     id::KeyId,
 };
 use proto::{
@@ -133,7 +133,7 @@ impl KeyService for Keys {
         request: Request<wire::ListApiKeysRequest>,
     ) -> Result<Response<wire::ListApiKeysResponse>, Status> {
         let caller = caller(&request)?;
-        authorize_role(&caller, Action::KeyRead).map_err(Failure::from)?;
+        self.0.admit(&caller, Action::KeyRead)?;
         let mut message = request.into_inner();
         let size = paging::size(std::mem::take(&mut message.page_size));
         let token = std::mem::take(&mut message.page_token);
@@ -160,7 +160,7 @@ impl KeyService for Keys {
         request: Request<wire::RevokeApiKeyRequest>,
     ) -> Result<Response<wire::RevokeApiKeyResponse>, Status> {
         let caller = caller(&request)?;
-        authorize_role(&caller, Action::KeyWrite).map_err(Failure::from)?;
+        self.0.admit(&caller, Action::KeyWrite)?;
         let id = key_id(&request.get_ref().id)?;
         let key = self.0.revoke_key(&caller, id).await?;
         Ok(Response::new(wire::RevokeApiKeyResponse {
@@ -199,7 +199,7 @@ impl KeyService for Keys {
         request: Request<wire::AuthenticatePersonRequest>,
     ) -> Result<Response<wire::AuthenticatePersonResponse>, Status> {
         let caller = caller(&request)?;
-        authorize_role(&caller, Action::ServiceAuthenticate).map_err(Failure::from)?;
+        self.0.admit(&caller, Action::ServiceAuthenticate)?;
         let message = request.into_inner();
         let bindings = message
             .bindings
@@ -225,7 +225,7 @@ impl KeyService for Keys {
         request: Request<wire::AuthenticateApiKeyRequest>,
     ) -> Result<Response<wire::AuthenticateApiKeyResponse>, Status> {
         let caller = caller(&request)?;
-        authorize_role(&caller, Action::ServiceAuthenticate).map_err(Failure::from)?;
+        self.0.admit(&caller, Action::ServiceAuthenticate)?;
         let hash = <[u8; 32]>::try_from(&request.get_ref().secret_sha256[..])
             .map_err(|_| Failure::field("secret_sha256", "send 32 bytes"))?;
         let key = self.0.authenticate_key(&caller, &hash).await?;

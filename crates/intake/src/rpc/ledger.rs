@@ -3,7 +3,7 @@
 //! Failure story: every malformed field is named; a reader that does not say what it may see is refused.
 
 use domain::{
-    access::{Action, Visibility, authorize_role},
+    access::{Action, Places, Visibility},
     id::IdError,
 };
 use futures::{StreamExt, stream::Map};
@@ -131,8 +131,24 @@ fn filter(message: Option<types::EventFilter>) -> Result<EventFilter, Failure> {
 fn visibility(message: Option<&wire::Visibility>) -> Result<Visibility, Failure> {
     let message =
         message.ok_or_else(|| Failure::field("visibility", "say what the reader may see"))?;
+    let within = message.within.iter();
     Ok(Visibility {
         all: message.all,
+        reached: Places {
+            institutions: ids("visibility.institutions", &message.institutions)?,
+            products: ids("visibility.products", &message.products)?,
+            teams: ids("visibility.teams", &message.teams)?,
+        },
+        except: message
+            .except
+            .as_ref()
+            .map_or(Ok(Places::default()), places)?,
+        within: within.map(places).collect::<Result<_, _>>()?,
+    })
+}
+
+fn places(message: &wire::Places) -> Result<Places, Failure> {
+    Ok(Places {
         institutions: ids("visibility.institutions", &message.institutions)?,
         products: ids("visibility.products", &message.products)?,
         teams: ids("visibility.teams", &message.teams)?,
@@ -175,7 +191,7 @@ impl LedgerService for LedgerRpc {
         request: Request<wire::TailEventsRequest>,
     ) -> Result<Response<Self::TailEventsStream>, Status> {
         let caller = caller(&request)?;
-        authorize_role(&caller, Action::ServiceEvents).map_err(Failure::from)?;
+        self.0.admit(&caller, Action::ServiceEvents)?;
         let message = request.into_inner();
         let query = Query {
             after_position: message.after_position,
@@ -197,7 +213,7 @@ impl LedgerService for LedgerRpc {
         request: Request<wire::ReadEventsRequest>,
     ) -> Result<Response<wire::ReadEventsResponse>, Status> {
         let caller = caller(&request)?;
-        authorize_role(&caller, Action::ServiceEvents).map_err(Failure::from)?;
+        self.0.admit(&caller, Action::ServiceEvents)?;
         let message = request.into_inner();
         let query = Query {
             after_position: message.after_position,

@@ -20,7 +20,7 @@ mod thread;
 use std::net::IpAddr;
 
 use domain::{
-    access::{Action, Principal, authorize_role},
+    access::{Action, Principal},
     id::InstitutionId,
     net::Destination,
     refusal::Kind,
@@ -72,7 +72,7 @@ pub(crate) fn guard<M: Message + Name>(
     request_id: &str,
 ) -> Result<Call, Failure> {
     let caller = caller(request)?;
-    authorize_role(&caller, action)?;
+    intake.authz.admit(&caller, action)?;
     let replay = ReplayKey::for_call(&caller.id, method, request_id)?;
     let body_mac = match replay {
         Some(_) => replay::body_mac(&intake.body_key, method, request.get_ref()),

@@ -3,7 +3,7 @@
 //! Failure story: every malformed field is named with what to write instead.
 
 use domain::{
-    access::{Action, Principal, authorize_role},
+    access::{Action, Permits},
     event::Event,
 };
 use proto::{
@@ -51,7 +51,7 @@ fn act(row: LogRow, event: Event) -> wire::PersonAct {
     }
 }
 
-fn present(record: Record, caller: &Principal) -> wire::PersonRecord {
+fn present(record: Record, caller: &dyn Permits) -> wire::PersonRecord {
     use person_record::Record as Kind;
     let record = match record {
         Record::Request(case) => Kind::AccessRequest(requests::present(&case, caller)),
@@ -71,7 +71,7 @@ impl PersonService for Persons {
         request: Request<wire::ExportPersonRequest>,
     ) -> Result<Response<wire::ExportPersonResponse>, Status> {
         let caller = caller(&request)?;
-        authorize_role(&caller, Action::PersonExport).map_err(Failure::from)?;
+        self.0.admit(&caller, Action::PersonExport)?;
         let mut message = request.into_inner();
         let token = std::mem::take(&mut message.page_token);
         let binding = paging::binding(&caller.id, &message);
@@ -80,11 +80,12 @@ impl PersonService for Persons {
             .0
             .export_person(&caller, &person, &token, &binding)
             .await?;
+        let asking = self.0.authz.asking(&caller);
         Ok(Response::new(wire::ExportPersonResponse {
             records: copied
                 .records
                 .into_iter()
-                .map(|record| present(record, &caller))
+                .map(|record| present(record, &asking))
                 .collect(),
             next_page_token: copied.next_page_token,
         }))
@@ -95,7 +96,7 @@ impl PersonService for Persons {
         request: Request<wire::ErasePersonRequest>,
     ) -> Result<Response<wire::ErasePersonResponse>, Status> {
         let caller = caller(&request)?;
-        authorize_role(&caller, Action::PersonErase).map_err(Failure::from)?;
+        self.0.admit(&caller, Action::PersonErase)?;
         let mut message = request.into_inner();
         let token = std::mem::take(&mut message.page_token);
         let binding = paging::binding(&caller.id, &message);

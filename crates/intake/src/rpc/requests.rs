@@ -1,7 +1,7 @@
 //! The thin edge of the request operations: parse, call, encode.
 
 use domain::{
-    access::{Action, Principal, Visibility, authorize_role},
+    access::{Action, Permits},
     case::Case,
     id::InstitutionId,
     request::{Asked, RequestCommand},
@@ -35,7 +35,7 @@ pub(super) const MAX_WORDS_BYTES: usize = 10_000;
 #[derive(Clone)]
 pub(crate) struct Requests(pub(crate) Intake);
 
-pub(super) fn present(case: &Case, caller: &Principal) -> types::AccessRequest {
+pub(super) fn present(case: &Case, caller: &dyn Permits) -> types::AccessRequest {
     let grants: Vec<_> = case.grants.iter().map(|grant| grant.id).collect();
     convert::request_to_wire(&case.request, &grants, &teams_of(case), caller)
 }
@@ -91,7 +91,7 @@ impl Requests {
                 command,
             )
             .await?;
-        Ok(present(&case, &caller))
+        Ok(present(&case, &self.0.authz.asking(&caller)))
     }
 }
 
@@ -166,7 +166,7 @@ impl RequestService for Requests {
                     .collect(),
             },
             Created::Stored(case) => wire::CreateAccessRequestResponse {
-                access_request: Some(present(&case, &caller)),
+                access_request: Some(present(&case, &self.0.authz.asking(&caller))),
                 acceptable: true,
                 reading: None,
                 findings: case
@@ -185,7 +185,7 @@ impl RequestService for Requests {
         request: Request<wire::GetAccessRequestRequest>,
     ) -> Result<Response<wire::GetAccessRequestResponse>, Status> {
         let caller = caller(&request)?;
-        authorize_role(&caller, Action::RequestRead).map_err(Failure::from)?;
+        self.0.admit(&caller, Action::RequestRead)?;
         let message = request.into_inner();
         let institution = institution(&message.institution)?;
         let case = self
@@ -193,7 +193,7 @@ impl RequestService for Requests {
             .find_case(&caller, institution.as_ref(), request_ref(&message.id)?)
             .await?;
         Ok(Response::new(wire::GetAccessRequestResponse {
-            access_request: Some(present(&case, &caller)),
+            access_request: Some(present(&case, &self.0.authz.asking(&caller))),
         }))
     }
 
@@ -202,14 +202,14 @@ impl RequestService for Requests {
         request: Request<wire::ListAccessRequestsRequest>,
     ) -> Result<Response<wire::ListAccessRequestsResponse>, Status> {
         let caller = caller(&request)?;
-        authorize_role(&caller, Action::RequestRead).map_err(Failure::from)?;
+        self.0.admit(&caller, Action::RequestRead)?;
         let mut message = request.into_inner();
         let size = paging::size(std::mem::take(&mut message.page_size));
         let token = std::mem::take(&mut message.page_token);
         let bound = paging::binding(&caller.id, &message);
         let after = self.0.pages.open(&token, &bound)?;
         let filter = filter(&caller, &message)?;
-        let visible = Visibility::of(&caller, Action::RequestRead);
+        let visible = self.0.authz.visible(&caller, Action::RequestRead);
         let after = match &after {
             None => None,
             Some(PagePosition::Key(key)) => Some(key),
@@ -222,11 +222,12 @@ impl RequestService for Requests {
             .cases(&filter, &visible, after, size)
             .await
             .map_err(|error| store_failure(&error))?;
+        let asking = self.0.authz.asking(&caller);
         Ok(Response::new(wire::ListAccessRequestsResponse {
             access_requests: page
                 .items
                 .iter()
-                .map(|case| present(case, &caller))
+                .map(|case| present(case, &asking))
                 .collect(),
             next_page_token: page
                 .next
@@ -259,7 +260,7 @@ impl RequestService for Requests {
             )
             .await?;
         Ok(Response::new(wire::UpdateAccessRequestResponse {
-            access_request: Some(present(&case, &caller)),
+            access_request: Some(present(&case, &self.0.authz.asking(&caller))),
         }))
     }
 
@@ -279,7 +280,7 @@ impl RequestService for Requests {
             .submit_request(target.call, target.institution.as_ref(), target.reference)
             .await?;
         Ok(Response::new(wire::SubmitAccessRequestResponse {
-            access_request: Some(present(&case, &caller)),
+            access_request: Some(present(&case, &self.0.authz.asking(&caller))),
         }))
     }
 
@@ -329,7 +330,7 @@ impl RequestService for Requests {
             )
             .await?;
         Ok(Response::new(wire::RespondToQuestionResponse {
-            access_request: Some(present(&case, &caller)),
+            access_request: Some(present(&case, &self.0.authz.asking(&caller))),
         }))
     }
 
@@ -385,7 +386,7 @@ impl RequestService for Requests {
             )
             .await?;
         Ok(Response::new(wire::TransferAccessRequestResponse {
-            access_request: Some(present(&case, &caller)),
+            access_request: Some(present(&case, &self.0.authz.asking(&caller))),
         }))
     }
 
@@ -443,7 +444,7 @@ impl RequestService for Requests {
             )
             .await?;
         Ok(Response::new(wire::ApproveAccessRequestResponse {
-            access_request: Some(present(&case, &caller)),
+            access_request: Some(present(&case, &self.0.authz.asking(&caller))),
         }))
     }
 

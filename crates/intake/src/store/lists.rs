@@ -10,7 +10,7 @@ mod events;
 mod paging;
 
 use domain::{
-    access::Visibility,
+    access::{Places, Visibility},
     grant::Grant,
     id::{InstitutionId, ProductId, TeamId},
     request::Request,
@@ -134,42 +134,59 @@ fn compare(query: &mut impl Clauses, comparison: &str, value: Option<i64>) {
 
 /// What a kind of row offers to a reader's visibility.
 struct Shown<'a> {
-    institution: &'a str,
-    product: &'a str,
+    institution: Option<&'a str>,
+    product: Option<&'a str>,
     /// Columns or conditions that hold teams, each complete up to `in (`, with what closes it.
     teams: &'a [(&'a str, &'a str)],
 }
 
 fn visible(query: &mut impl Clauses, visible: &Visibility, shown: &Shown<'_>) {
-    if visible.all {
-        return;
+    const LIES_IN: (&str, &str) = (" or ", ")");
+    // Never null, as an absent product makes of it: the negation of null is not true either. The indexes are for what is
+    // reached, so that alone stays as it is.
+    const MAY_LIE_IN: (&str, &str) = (" or coalesce(", "), false)");
+    if !visible.all {
+        query.sql(" and ");
+        in_places(query, &visible.reached, shown, LIES_IN);
     }
-    query.sql(" and (false");
-    if list(
-        query,
-        " or ",
-        shown.institution,
-        visible.institutions.iter().map(InstitutionId::as_str),
-    ) {
-        query.sql(")");
+    for within in &visible.within {
+        query.sql(" and ");
+        in_places(query, within, shown, LIES_IN);
     }
-    if list(
-        query,
-        " or ",
-        shown.product,
-        visible.products.iter().map(ProductId::as_str),
-    ) {
-        query.sql(")");
+    if !visible.except.is_empty() {
+        query.sql(" and not ");
+        in_places(query, &visible.except, shown, MAY_LIE_IN);
     }
-    for (condition, end) in shown.teams {
-        if list(
-            query,
-            " or ",
-            condition,
-            visible.teams.iter().map(TeamId::as_str),
-        ) {
-            query.sql(")");
-            query.sql(end);
+}
+
+/// Whether a row lies in one of the places.
+fn in_places(
+    query: &mut impl Clauses,
+    places: &Places,
+    shown: &Shown<'_>,
+    (before, end): (&str, &str),
+) {
+    query.sql("(false");
+    let institutions = places.institutions.iter().map(InstitutionId::as_str);
+    if let Some(column) = shown.institution
+        && list(query, before, column, institutions)
+    {
+        query.sql(end);
+    }
+    let products = places.products.iter().map(ProductId::as_str);
+    if let Some(column) = shown.product
+        && list(query, before, column, products)
+    {
+        query.sql(end);
+    }
+    for (condition, close) in shown.teams {
+        let teams = places.teams.iter().map(TeamId::as_str);
+        // The whole condition is closed before it is kept from being null.
+        let (first, rest) = end.split_at(1);
+        if list(query, before, condition, teams) {
+            query.sql(first);
+            query.sql(close);
+            query.sql(rest);
         }
     }
     query.sql(")");
@@ -274,8 +291,8 @@ pub(super) fn requests(
         query,
         sees,
         &Shown {
-            institution: "requests.institution",
-            product: "requests.product",
+            institution: Some("requests.institution"),
+            product: Some("requests.product"),
             teams: &[("requests.queue", ""), (grants_of, ")")],
         },
     );
@@ -382,8 +399,8 @@ pub(super) fn grants(
         query,
         sees,
         &Shown {
-            institution: "grants.institution",
-            product: "grants.product",
+            institution: Some("grants.institution"),
+            product: Some("grants.product"),
             teams: &[("grants.cloud_team", ""), (queue_of, ")")],
         },
     );
@@ -413,25 +430,39 @@ pub(super) fn after_grant(grant: &Grant, queue_order: bool) -> PageKey {
     }
 }
 
-/// Institutions after `after` by id; those that `sees` names unless it reaches further.
+/// Institutions after `after` by id.
 pub(super) fn institutions(
     query: &mut impl Clauses,
     sees: &Visibility,
     after: Option<&str>,
     limit: u32,
 ) {
-    let further = sees.all || !sees.products.is_empty() || !sees.teams.is_empty();
-    if !further {
-        visible(
-            query,
-            sees,
-            &Shown {
-                institution: "id",
-                product: "id",
-                teams: &[],
-            },
-        );
-    }
+    let shown = Shown {
+        institution: Some("id"),
+        product: None,
+        teams: &[],
+    };
+    visible(query, sees, &shown);
+    by_id(query, after, limit);
+}
+
+/// Products after `after` by id.
+pub(super) fn products(
+    query: &mut impl Clauses,
+    sees: &Visibility,
+    after: Option<&str>,
+    limit: u32,
+) {
+    let shown = Shown {
+        institution: None,
+        product: Some("id"),
+        teams: &[],
+    };
+    visible(query, sees, &shown);
+    by_id(query, after, limit);
+}
+
+fn by_id(query: &mut impl Clauses, after: Option<&str>, limit: u32) {
     query.sql(" and id > ");
     query.text(after.unwrap_or_default());
     query.sql(&format!(" order by id limit {limit}"));

@@ -267,7 +267,7 @@ pub(crate) trait Store: History + Keys + Links + Persons + 'static {
         id: &InstitutionId,
     ) -> Result<Option<Versioned<Institution>>, StoreError>;
 
-    /// Institutions by id after `after`; only those in `visible.institutions` unless `visible` reaches further.
+    /// The visible institutions by id after `after`.
     async fn institutions(
         &self,
         visible: &Visibility,
@@ -281,6 +281,7 @@ pub(crate) trait Store: History + Keys + Links + Persons + 'static {
     /// Products by id after `after`.
     async fn products(
         &self,
+        visible: &Visibility,
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Versioned<Product>>, StoreError>;

@@ -78,15 +78,16 @@ macro_rules! implement_store {
                     .bind(id.0)
                     .fetch_optional(&mut *snapshot)
                     .await?;
-                let Some(request) = request else {
-                    return Ok(None);
-                };
+                // Asked for in any case: what is not there costs what is not shown costs.
                 let grants = sqlx::query_as(sql!("grants_of_request"))
                     .bind(id.0)
                     .fetch_all(&mut *snapshot)
                     .await?;
                 snapshot.commit().await?;
                 reader.keep();
+                let Some(request) = request else {
+                    return Ok(None);
+                };
                 Ok(Some(Case {
                     request: request.read()?,
                     grants: read_grants(grants)?,
@@ -382,14 +383,14 @@ macro_rules! implement_store {
 
             async fn products(
                 &self,
+                visible: &Visibility,
                 after: Option<&str>,
                 limit: u32,
             ) -> Result<Vec<Versioned<Product>>, StoreError> {
-                let records: Vec<CatalogueRecord> = sqlx::query_as(sql!("products"))
-                    .bind(after.unwrap_or_default())
-                    .bind(i64::from(limit.min(lists::PAGE_AT_MOST)))
-                    .fetch_all(self.readers())
-                    .await?;
+                let mut query = QueryBuilder::<$database>::new(sql!("products_page"));
+                lists::products(&mut query, visible, after, limit.min(lists::PAGE_AT_MOST));
+                let records: Vec<CatalogueRecord> =
+                    query.build_query_as().fetch_all(self.readers()).await?;
                 records
                     .into_iter()
                     .map(|record| record.read("products"))

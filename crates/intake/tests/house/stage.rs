@@ -1,6 +1,6 @@
 //! The stage: a ledger in a directory of its own, served in memory, and callers of every kind.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use domain::{
     access::{Principal, RoleBinding},
@@ -106,6 +106,7 @@ impl House {
 
         let readiness = Readiness::new();
         let deps = Deps {
+            authz: Arc::new(authz::Authz::shipped().unwrap()),
             clock: clock.clone(),
             verifier: TokenVerifier::new(key.clone(), clock.clone()),
             signer: TokenSigner::new(key.clone(), "intake", clock.clone()),

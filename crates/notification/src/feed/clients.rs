@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use domain::access::{Principal, Visibility};
+use domain::access::{Places, Principal, Visibility};
 use futures::{Stream, StreamExt};
 use proto::error::Failure;
 use proto::intake::v1::{self as wire, ledger_service_client::LedgerServiceClient};
@@ -219,14 +219,21 @@ fn filter_to_wire(filter: Filter) -> types::EventFilter {
 }
 
 fn visibility_to_wire(visibility: Visibility) -> wire::Visibility {
+    let reached = places_to_wire(visibility.reached);
     wire::Visibility {
         all: visibility.all,
-        institutions: visibility
-            .institutions
-            .into_iter()
-            .map(String::from)
-            .collect(),
-        products: visibility.products.into_iter().map(String::from).collect(),
-        teams: visibility.teams.into_iter().map(String::from).collect(),
+        institutions: reached.institutions,
+        products: reached.products,
+        teams: reached.teams,
+        except: (!visibility.except.is_empty()).then(|| places_to_wire(visibility.except)),
+        within: visibility.within.into_iter().map(places_to_wire).collect(),
+    }
+}
+
+fn places_to_wire(places: Places) -> wire::Places {
+    wire::Places {
+        institutions: places.institutions.into_iter().map(String::from).collect(),
+        products: places.products.into_iter().map(String::from).collect(),
+        teams: places.teams.into_iter().map(String::from).collect(),
     }
 }

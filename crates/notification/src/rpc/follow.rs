@@ -11,7 +11,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::access::{Action, Principal, Visibility};
+use authz::Authz;
+use domain::access::{Action, Principal};
 use futures::{Stream, StreamExt, stream};
 use proto::cursor::CursorError;
 use proto::notification::v1 as wire;
@@ -54,6 +55,7 @@ pub(super) struct Start {
 /// Opens streams and answers pulls. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Followers {
+    pub(super) authz: Arc<Authz>,
     pub(super) feed: Feed,
     pub(super) store: Stores,
     pub(super) clock: Clock,
@@ -120,7 +122,7 @@ impl Followers {
         let query = Query {
             after: start.position,
             filter: start.filter.clone(),
-            visibility: Visibility::of(caller, Action::EventsRead),
+            visibility: self.authz.visible(caller, Action::EventsRead),
             batch,
         };
         match self.feed.ledger().tail(query).await {
@@ -196,7 +198,7 @@ impl Followers {
         let query = Query {
             after: start.position,
             filter: start.filter.clone(),
-            visibility: Visibility::of(caller, Action::EventsRead),
+            visibility: self.authz.visible(caller, Action::EventsRead),
             batch: most,
         };
         let mut batch = match self.feed.ledger().read(query).await {

@@ -12,7 +12,8 @@ mod subscriptions;
 
 use std::sync::Arc;
 
-use domain::access::{Action, Principal, authorize_role};
+use authz::Authz;
+use domain::access::{Action, Principal};
 pub(crate) use proto::notification::v1::notification_service_server::SERVICE_NAME;
 use proto::notification::v1::{
     self as wire,
@@ -48,12 +49,14 @@ impl Rpc {
         feed: Feed,
         store: Arc<dyn Store>,
         desk: EndpointDesk,
+        authz: Arc<Authz>,
         clock: Clock,
         settings: &Settings,
         shutdown: Shutdown,
     ) -> Self {
         Self {
             followers: Followers {
+                authz,
                 feed,
                 store,
                 clock,
@@ -71,21 +74,22 @@ impl Rpc {
     pub(crate) fn routes(self) -> Routes {
         Routes::new(NotificationServiceServer::new(self))
     }
-}
 
-/// The caller, if it may do `action` at all, and what it sent, when its texts can be kept.
-fn admit<T: prost::Message + prost::Name>(
-    request: Request<T>,
-    action: Action,
-) -> Result<(Principal, T), Error> {
-    let caller = request
-        .extensions()
-        .get::<Principal>()
-        .cloned()
-        .ok_or(Error::Unauthenticated)?;
-    authorize_role(&caller, action)?;
-    proto::text::check(request.get_ref()).map_err(Error::Text)?;
-    Ok((caller, request.into_inner()))
+    /// The caller, if it may do `action` at all, and what it sent, when its texts can be kept.
+    fn admit<T: prost::Message + prost::Name>(
+        &self,
+        request: Request<T>,
+        action: Action,
+    ) -> Result<(Principal, T), Error> {
+        let caller = request
+            .extensions()
+            .get::<Principal>()
+            .cloned()
+            .ok_or(Error::Unauthenticated)?;
+        self.followers.authz.admit(&caller, action)?;
+        proto::text::check(request.get_ref()).map_err(Error::Text)?;
+        Ok((caller, request.into_inner()))
+    }
 }
 
 fn webhook(id: &str) -> Result<String, Error> {
@@ -100,7 +104,7 @@ impl NotificationService for Rpc {
         &self,
         request: Request<wire::PullEventsRequest>,
     ) -> Result<Response<wire::PullEventsResponse>, Status> {
-        let (caller, request) = admit(request, Action::EventsRead)?;
+        let (caller, request) = self.admit(request, Action::EventsRead)?;
         Ok(Response::new(self.followers.pull(&caller, request).await?))
     }
 
@@ -108,7 +112,7 @@ impl NotificationService for Rpc {
         &self,
         request: Request<wire::WatchEventsRequest>,
     ) -> Result<Response<EventStream>, Status> {
-        let (caller, request) = admit(request, Action::EventsRead)?;
+        let (caller, request) = self.admit(request, Action::EventsRead)?;
         Ok(Response::new(self.followers.watch(&caller, request).await?))
     }
 
@@ -116,7 +120,7 @@ impl NotificationService for Rpc {
         &self,
         request: Request<wire::CreateSubscriptionRequest>,
     ) -> Result<Response<wire::CreateSubscriptionResponse>, Status> {
-        let (caller, request) = admit(request, Action::SubscriptionWrite)?;
+        let (caller, request) = self.admit(request, Action::SubscriptionWrite)?;
         let subscription = self.followers.subscribe(&caller, request).await?;
         Ok(Response::new(wire::CreateSubscriptionResponse {
             subscription: Some(subscription),
@@ -127,7 +131,7 @@ impl NotificationService for Rpc {
         &self,
         request: Request<wire::ListSubscriptionsRequest>,
     ) -> Result<Response<wire::ListSubscriptionsResponse>, Status> {
-        let (caller, _) = admit(request, Action::SubscriptionRead)?;
+        let (caller, _) = self.admit(request, Action::SubscriptionRead)?;
         Ok(Response::new(wire::ListSubscriptionsResponse {
             subscriptions: self.followers.subscriptions(&caller).await?,
         }))
@@ -137,7 +141,7 @@ impl NotificationService for Rpc {
         &self,
         request: Request<wire::AcknowledgeEventsRequest>,
     ) -> Result<Response<wire::AcknowledgeEventsResponse>, Status> {
-        let (caller, request) = admit(request, Action::SubscriptionWrite)?;
+        let (caller, request) = self.admit(request, Action::SubscriptionWrite)?;
         let subscription = self.followers.acknowledge(&caller, request).await?;
         Ok(Response::new(wire::AcknowledgeEventsResponse {
             subscription: Some(subscription),
@@ -148,7 +152,7 @@ impl NotificationService for Rpc {
         &self,
         request: Request<wire::DeleteSubscriptionRequest>,
     ) -> Result<Response<wire::DeleteSubscriptionResponse>, Status> {
-        let (caller, request) = admit(request, Action::SubscriptionWrite)?;
+        let (caller, request) = self.admit(request, Action::SubscriptionWrite)?;
         self.followers.unsubscribe(&caller, &request.id).await?;
         Ok(Response::new(wire::DeleteSubscriptionResponse {}))
     }
@@ -157,7 +161,7 @@ impl NotificationService for Rpc {
         &self,
         request: Request<wire::CreateWebhookEndpointRequest>,
     ) -> Result<Response<wire::CreateWebhookEndpointResponse>, Status> {
-        let (caller, request) = admit(request, Action::WebhookWrite)?;
+        let (caller, request) = self.admit(request, Action::WebhookWrite)?;
         let display_name = encode::text("display_name", &request.display_name, 128, true)?;
         let request_id = encode::text("request_id", &request.request_id, 128, true)?;
         let filter = encode::filter_from_wire(request.filter)?;
@@ -183,7 +187,7 @@ impl NotificationService for Rpc {
         &self,
         request: Request<wire::GetWebhookEndpointRequest>,
     ) -> Result<Response<wire::GetWebhookEndpointResponse>, Status> {
-        let (caller, request) = admit(request, Action::WebhookRead)?;
+        let (caller, request) = self.admit(request, Action::WebhookRead)?;
         let status = self.desk.get(&caller.id, &webhook(&request.id)?).await?;
         Ok(Response::new(wire::GetWebhookEndpointResponse {
             webhook_endpoint: Some(encode::endpoint(status)),
@@ -194,7 +198,7 @@ impl NotificationService for Rpc {
         &self,
         request: Request<wire::ListWebhookEndpointsRequest>,
     ) -> Result<Response<wire::ListWebhookEndpointsResponse>, Status> {
-        let (caller, _) = admit(request, Action::WebhookRead)?;
+        let (caller, _) = self.admit(request, Action::WebhookRead)?;
         let endpoints = self.desk.list(&caller.id).await?;
         Ok(Response::new(wire::ListWebhookEndpointsResponse {
             webhook_endpoints: endpoints.into_iter().map(encode::endpoint).collect(),
@@ -205,7 +209,7 @@ impl NotificationService for Rpc {
         &self,
         request: Request<wire::DeleteWebhookEndpointRequest>,
     ) -> Result<Response<wire::DeleteWebhookEndpointResponse>, Status> {
-        let (caller, request) = admit(request, Action::WebhookWrite)?;
+        let (caller, request) = self.admit(request, Action::WebhookWrite)?;
         self.desk.delete(&caller.id, &webhook(&request.id)?).await?;
         Ok(Response::new(wire::DeleteWebhookEndpointResponse {}))
     }
@@ -214,7 +218,7 @@ impl NotificationService for Rpc {
         &self,
         request: Request<wire::TestWebhookEndpointRequest>,
     ) -> Result<Response<wire::TestWebhookEndpointResponse>, Status> {
-        let (caller, request) = admit(request, Action::WebhookWrite)?;
+        let (caller, request) = self.admit(request, Action::WebhookWrite)?;
         let delivery = self.desk.test(&caller.id, &webhook(&request.id)?).await?;
         Ok(Response::new(wire::TestWebhookEndpointResponse {
             delivery: Some(encode::delivery(delivery)),
@@ -225,7 +229,7 @@ impl NotificationService for Rpc {
         &self,
         request: Request<wire::RotateWebhookSecretRequest>,
     ) -> Result<Response<wire::RotateWebhookSecretResponse>, Status> {
-        let (caller, request) = admit(request, Action::WebhookWrite)?;
+        let (caller, request) = self.admit(request, Action::WebhookWrite)?;
         let id = webhook(&request.id)?;
         let request_id = encode::text("request_id", &request.request_id, 128, true)?;
         let secret = self.desk.rotate(&caller.id, &id, &request_id).await?;
@@ -238,7 +242,7 @@ impl NotificationService for Rpc {
         &self,
         request: Request<wire::ListDeliveriesRequest>,
     ) -> Result<Response<wire::ListDeliveriesResponse>, Status> {
-        let (caller, request) = admit(request, Action::WebhookRead)?;
+        let (caller, request) = self.admit(request, Action::WebhookRead)?;
         let id = webhook(&request.webhook_endpoint)?;
         let state = encode::delivery_state(request.state)?;
         let before = match request.page_token.as_str() {
@@ -263,7 +267,7 @@ impl NotificationService for Rpc {
         &self,
         request: Request<wire::RedeliverDeliveryRequest>,
     ) -> Result<Response<wire::RedeliverDeliveryResponse>, Status> {
-        let (caller, request) = admit(request, Action::WebhookWrite)?;
+        let (caller, request) = self.admit(request, Action::WebhookWrite)?;
         let id = webhook(&request.webhook_endpoint)?;
         let delivery = encode::id(&request.id).ok_or(Error::DeliveryNotFound)?;
         let delivery = self.desk.redeliver(&caller.id, &id, &delivery).await?;

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use authz::Authz;
 use domain::access::{Action, Visibility};
 use domain::time::Instant;
 use service_kit::clock::Clock;
@@ -49,6 +50,7 @@ const STRETCH: u64 = 500;
 
 /// Makes the attempts.
 pub struct Deliverer {
+    authz: Arc<Authz>,
     store: Arc<dyn Store>,
     feed: Feed,
     sender: Arc<Sender>,
@@ -61,6 +63,7 @@ pub struct Deliverer {
 impl Deliverer {
     /// A deliverer that `work` wakes.
     pub fn new(
+        authz: Arc<Authz>,
         store: Arc<dyn Store>,
         feed: Feed,
         sender: Arc<Sender>,
@@ -69,6 +72,7 @@ impl Deliverer {
         settings: &crate::settings::Settings,
     ) -> Self {
         Self {
+            authz,
             store,
             feed,
             sender,
@@ -195,7 +199,7 @@ impl Deliverer {
         let before = ended.len();
         for claimed in claimed {
             let visible = |record: &&Record| {
-                record.is_visible_to(&Visibility::of(&claimed.owner, Action::EventsRead))
+                record.is_visible_to(&self.authz.visible(&claimed.owner, Action::EventsRead))
             };
             let dropped = match records.get(&claimed.position) {
                 Some(record) if record.id != claimed.event_id => {

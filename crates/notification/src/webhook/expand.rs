@@ -13,6 +13,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use authz::Authz;
 use domain::access::{Action, Principal, Role, Visibility};
 use domain::event::EventType;
 use domain::time::Instant;
@@ -43,6 +44,7 @@ const BATCH: u32 = 500;
 
 /// The leader, or one who waits to be.
 pub struct Expander {
+    authz: Arc<Authz>,
     store: Arc<dyn Store>,
     feed: Feed,
     clock: Clock,
@@ -56,6 +58,7 @@ pub struct Expander {
 impl Expander {
     /// An expander; `workers` is told of deliveries, `endpoints` tells of new endpoints.
     pub fn new(
+        authz: Arc<Authz>,
         store: Arc<dyn Store>,
         feed: Feed,
         clock: Clock,
@@ -63,6 +66,7 @@ impl Expander {
         endpoints: Arc<Notify>,
     ) -> Self {
         Self {
+            authz,
             store,
             feed,
             clock,
@@ -181,7 +185,9 @@ impl Expander {
             now,
         };
         let made_at = self.clock.now();
-        let plan = |endpoints: &[Endpoint]| plan(endpoints, &batch.records, to.epoch, made_at);
+        let plan = |endpoints: &[Endpoint]| {
+            plan(&self.authz, endpoints, &batch.records, to.epoch, made_at)
+        };
         let made = self.store.expand(&step, &plan).await?;
         if made > 0 {
             METRICS.expanded(made);
@@ -261,6 +267,7 @@ fn is_bypassed(owner: &Principal, record: &Record) -> bool {
 /// Which records go to which endpoints: asked for (or an emergency that went past the owner), seen by the owner, and
 /// after the endpoint's start.
 fn plan(
+    authz: &Authz,
     endpoints: &[Endpoint],
     records: &[Record],
     epoch: u32,
@@ -268,7 +275,7 @@ fn plan(
 ) -> Vec<NewDelivery> {
     let seen: Vec<Visibility> = endpoints
         .iter()
-        .map(|endpoint| Visibility::of(&endpoint.owner, Action::EventsRead))
+        .map(|endpoint| authz.visible(&endpoint.owner, Action::EventsRead))
         .collect();
     let mut new = Vec::new();
     for record in records {

@@ -1,6 +1,7 @@
 //! The stage: a ledger, the service, and callers with keys of their own.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::access::{Principal, RoleBinding};
@@ -128,6 +129,7 @@ impl World {
         let parts = start(
             settings,
             Deps {
+                authz: Arc::new(authz::Authz::shipped().unwrap()),
                 clock: self.clock.clone(),
                 verifier: TokenVerifier::new(self.key.clone(), self.clock.clone()),
                 signer: signer("notification"),

@@ -17,7 +17,7 @@ use service_kit::{
 };
 
 use super::{
-    Role, Stores, bind, drain,
+    Role, Stores, access_policies, bind, drain,
     parts::Running,
     transport::{self, Transport},
     welcome,
@@ -87,6 +87,7 @@ pub(super) async fn run(role: Role, config: &Config, clock: Clock) -> Result<(),
     match role {
         Role::Validation => {
             let deps = validation::Deps {
+                authz: access_policies(config)?,
                 clock: alone.clock.clone(),
                 verifier: alone.verifier(),
             };
@@ -103,6 +104,7 @@ pub(super) async fn run(role: Role, config: &Config, clock: Clock) -> Result<(),
         Role::Intake => {
             let opened = Stores::open_for(config, &["intake"])?;
             let deps = intake::Deps {
+                authz: access_policies(config)?,
                 clock: alone.clock.clone(),
                 verifier: alone.verifier(),
                 signer: alone.signer(role),
@@ -129,6 +131,7 @@ pub(super) async fn run(role: Role, config: &Config, clock: Clock) -> Result<(),
         }
         Role::ExpiryScheduler => {
             let deps = expiry_scheduler::Deps {
+                authz: access_policies(config)?,
                 clock: alone.clock.clone(),
                 verifier: alone.verifier(),
                 signer: alone.signer(role),
@@ -148,6 +151,7 @@ pub(super) async fn run(role: Role, config: &Config, clock: Clock) -> Result<(),
         Role::Notification => {
             let opened = Stores::open_for(config, &["notification"])?;
             let deps = notification::Deps {
+                authz: access_policies(config)?,
                 clock: alone.clock.clone(),
                 verifier: alone.verifier(),
                 signer: alone.signer(role),

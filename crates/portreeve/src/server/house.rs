@@ -6,7 +6,7 @@
 //! answered everything; so no accepted request loses the service that it needs.
 //! Failure story: see [`super`].
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use service_kit::{
     admin::{self, Readiness},
@@ -20,7 +20,7 @@ use service_kit::{
 };
 use std::time::Duration;
 
-use super::{Stores, bind, drain, parts::Running, transport, welcome};
+use super::{Stores, access_policies, bind, drain, parts::Running, transport, welcome};
 use crate::trouble::Trouble;
 
 /// How long the services may still work after the edge has ended.
@@ -81,6 +81,7 @@ impl House {
             bind("gateway.listen", config.text("gateway.listen")).await?;
         let (admin_listener, admin_address) =
             bind("admin.listen", config.text("admin.listen")).await?;
+        let authz = access_policies(config)?;
         let stores = Stores::open(config)?;
 
         let key = match config.optional("internal-key") {
@@ -110,6 +111,7 @@ impl House {
         let parts = validation::start(
             validation::Settings::from_config(config),
             validation::Deps {
+                authz: Arc::clone(&authz),
                 clock: clock.clone(),
                 verifier: verifier.clone(),
             },
@@ -129,6 +131,7 @@ impl House {
         let (parts, ledger) = intake::start(
             settings,
             intake::Deps {
+                authz: Arc::clone(&authz),
                 clock: clock.clone(),
                 verifier: verifier.clone(),
                 signer: signer("intake"),
@@ -145,6 +148,7 @@ impl House {
         let parts = expiry_scheduler::start(
             expiry_scheduler::Settings::from_config(config),
             expiry_scheduler::Deps {
+                authz: Arc::clone(&authz),
                 clock: clock.clone(),
                 verifier: verifier.clone(),
                 signer: signer("expiry-scheduler"),
@@ -162,6 +166,7 @@ impl House {
         let parts = notification::start(
             settings,
             notification::Deps {
+                authz: Arc::clone(&authz),
                 clock: clock.clone(),
                 verifier,
                 signer: signer("notification"),

@@ -18,8 +18,9 @@ mod welcome;
 pub use data_dir::DataDir;
 pub use house::House;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
+use authz::Authz;
 use clap::{Args, ValueEnum};
 use service_kit::{
     clock::Clock,
@@ -145,6 +146,25 @@ pub fn migrate(config: &Config) -> Result<(), Trouble> {
         crate::out::note("the stores have the shape of this version");
         Ok(())
     })
+}
+
+/// Reads the access policies in force.
+///
+/// # Errors
+/// Every mistake in the operator's.
+pub fn access_policies(config: &Config) -> Result<Arc<Authz>, Trouble> {
+    let directory = config
+        .is_set("authz.policy-dir")
+        .then(|| config.path("authz.policy-dir"));
+    let authz = Authz::load(directory).map_err(|troubles| Trouble::Usage(troubles.to_string()))?;
+    let own = authz.sources().iter().filter(|source| !source.shipped);
+    tracing::info!(
+        policies = authz.sources().len(),
+        operator = own.count(),
+        digest = authz.digest(),
+        "access policies in force"
+    );
+    Ok(Arc::new(authz))
 }
 
 /// Where both stores are, and the hold on their directory.

@@ -1,7 +1,7 @@
 //! Grants as messages, and the part of them that validation compares with.
 
 use domain::{
-    access::Principal,
+    access::Permits,
     grant::{EndReason, Grant, GrantState, Rule},
     id::GrantId,
     next_step,
@@ -125,7 +125,7 @@ pub fn end_reason_to_wire(reason: Option<EndReason>) -> wire::EndReason {
 }
 
 /// A grant as `caller` sees it at `now`.
-pub fn grant_to_wire(grant: &Grant, caller: &Principal, now: Instant) -> wire::Grant {
+pub fn grant_to_wire(grant: &Grant, caller: &dyn Permits, now: Instant) -> wire::Grant {
     let (waiting_on, next_step) = next_step::of_grant(grant);
     wire::Grant {
         addresses: addresses_of(grant),

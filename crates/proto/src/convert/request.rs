@@ -1,7 +1,7 @@
 //! Requests as messages and back.
 
 use domain::{
-    access::Principal,
+    access::Permits,
     id::TeamId,
     net::Service,
     next_step,
@@ -351,7 +351,7 @@ pub fn request_to_wire(
     request: &Request,
     grants: &[domain::id::GrantId],
     teams: &[TeamId],
-    caller: &Principal,
+    caller: &dyn Permits,
 ) -> wire::AccessRequest {
     let (waiting_on, next_step) = next_step::of_request(request);
     wire::AccessRequest {

@@ -1,5 +1,6 @@
 //! The service in memory, with tokens that it believes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::access::Principal;
@@ -29,6 +30,7 @@ impl House {
     pub(crate) async fn try_with(settings: Settings) -> Result<Self, StartError> {
         let (key, clock) = (TokenKey::generate(), Clock::system());
         let deps = Deps {
+            authz: Arc::new(authz::Authz::shipped().unwrap()),
             clock: clock.clone(),
             verifier: TokenVerifier::new(key.clone(), clock.clone()),
         };

@@ -10,7 +10,7 @@
 use std::collections::HashSet;
 
 use domain::{
-    access::{Action, Actor, Principal, authorize_role},
+    access::{Action, Actor, Principal},
     catalogue::{Institution, Product, Server},
     event::Event,
     refusal::Refusal,
@@ -132,7 +132,7 @@ impl Intake {
         etag: String,
         check: impl Fn(&Work<'_>) -> Vec<Violation> + Send + 'static,
     ) -> Result<Versioned<R>, Failure> {
-        authorize_role(caller, Action::CatalogueWrite)?;
+        self.authz.admit(caller, Action::CatalogueWrite)?;
         let actor = caller.actor();
         let mut needs = Needs::default();
         row.name_needs(&mut needs);
@@ -157,7 +157,7 @@ impl Intake {
         caller: &Principal,
         batch: Batch,
     ) -> Result<Applied, Failure> {
-        authorize_role(caller, Action::CatalogueWrite)?;
+        self.authz.admit(caller, Action::CatalogueWrite)?;
         let twice = doubles(&batch);
         if !twice.is_empty() {
             return Err(invalid(twice));

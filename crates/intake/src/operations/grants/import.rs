@@ -5,7 +5,7 @@
 //! Failure story: a row that is refused says why and stops no other row.
 
 use domain::{
-    access::{Action, Principal, authorize_role},
+    access::{Action, Principal},
     case::{Case, Routing},
     finding::Finding,
     id::{GrantId, InstitutionId, RequestId, RequestNumber},
@@ -51,7 +51,7 @@ impl Intake {
         rows: Vec<OpenAccess>,
         validate_only: bool,
     ) -> Result<Vec<ImportOutcome>, Failure> {
-        authorize_role(caller, Action::CatalogueWrite)?;
+        self.authz.admit(caller, Action::CatalogueWrite)?;
         // All rows wait together, so that the ledger commits them in groups.
         let rows = rows.into_iter().map(|row| async move {
             self.import_row(caller, row, validate_only)

@@ -8,9 +8,9 @@ mod import;
 mod renew;
 
 use domain::{
-    access::{Action, Principal, Resource, Role, Visibility, authorize, authorize_role},
+    access::{Action, Principal, Resource},
     grant::{Grant, GrantCommand},
-    id::{GrantId, InstitutionId},
+    id::{GrantId, InstitutionId, RequestId, TeamId},
     refusal::Refusal,
     time::{Instant, Zone, end_of_day},
 };
@@ -25,11 +25,11 @@ use super::{
 use crate::ledger::{Needs, store_failure};
 
 /// What scopes care about in a grant.
-fn resource(grant: &Grant) -> Resource<'_> {
+fn resource<'a>(grant: &'a Grant, teams: &'a [TeamId]) -> Resource<'a> {
     Resource {
         institution: Some(&grant.institution),
         product: grant.product.as_ref(),
-        teams: std::slice::from_ref(&grant.cloud_team),
+        teams,
     }
 }
 
@@ -41,24 +41,43 @@ impl Intake {
         institution: Option<&InstitutionId>,
         id: GrantId,
     ) -> Result<Grant, Failure> {
+        let (grant, _) = self.place_grant(caller, institution, id).await?;
+        Ok(grant)
+    }
+
+    /// The same with the teams that work on it: its cloud team, and the support team of its request.
+    async fn place_grant(
+        &self,
+        caller: &Principal,
+        institution: Option<&InstitutionId>,
+        id: GrantId,
+    ) -> Result<(Grant, [TeamId; 2]), Failure> {
         let missing = || Failure::not_found("GRANT_NOT_FOUND", "grant");
-        let visible = Visibility::of(caller, Action::GrantRead);
+        let visible = self.authz.visible(caller, Action::GrantRead);
         if visible.is_empty() {
             return Err(Refusal::Forbidden {
                 action: Action::GrantRead,
             }
             .into());
         }
-        let found = self
-            .ledger
-            .store()
+        let store = self.ledger.store();
+        let found = store
             .grant(id)
             .await
             .map_err(|error| store_failure(&error))?;
-        let grant = found.ok_or_else(missing)?;
+        // What is not there takes the steps of what is not shown.
+        let request = found
+            .as_ref()
+            .map_or(RequestId(uuid::Uuid::nil()), |grant| grant.request);
+        let case = store
+            .case(request)
+            .await
+            .map_err(|error| store_failure(&error))?;
+        let (grant, case) = found.zip(case).ok_or_else(missing)?;
+        let teams = [grant.cloud_team.clone(), case.request.queue];
         let here = institution.is_none_or(|institution| *institution == grant.institution);
-        if here && visible.shows(&resource(&grant)) {
-            Ok(grant)
+        if here && visible.shows(&resource(&grant, &teams)) {
+            Ok((grant, teams))
         } else {
             Err(missing())
         }
@@ -72,9 +91,16 @@ impl Intake {
         id: GrantId,
         command: GrantCommand,
     ) -> Result<Grant, Failure> {
-        authorize_role(&call.caller, call.action)?;
-        let grant = self.find_grant(&call.caller, institution, id).await?;
-        authorize(&call.caller, call.action, &resource(&grant))?;
+        self.authz.admit(&call.caller, call.action)?;
+        let (grant, teams) = self.place_grant(&call.caller, institution, id).await?;
+        self.authz
+            .authorize(&call.caller, call.action, &resource(&grant, &teams))?;
+        let release_other = matches!(command, GrantCommand::Release)
+            && self.authz.may(
+                &call.caller,
+                Action::GrantReleaseOther,
+                &resource(&grant, &teams),
+            );
         let request = grant.request;
         let needs = Needs {
             cases: vec![request],
@@ -96,7 +122,7 @@ impl Intake {
                     return Ok(before);
                 }
                 call.check_etag(before.version)?;
-                may_release(&call.caller, &command, &before)?;
+                may_release(&call, &command, &before, release_other)?;
                 let actor = call.caller.actor();
                 let events = case
                     .command_grant(id, &command, &actor, work.now, work.terms)?
@@ -125,18 +151,18 @@ impl Intake {
     }
 }
 
-/// Only who has taken the work gives it back, or who administers.
-fn may_release(caller: &Principal, command: &GrantCommand, grant: &Grant) -> Result<(), Failure> {
-    let taken_by_other = grant
-        .assignee
-        .as_ref()
-        .is_some_and(|assignee| assignee.id != caller.id);
-    if matches!(command, GrantCommand::Release)
-        && taken_by_other
-        && !caller.has_role(Role::Administrator)
-    {
+/// Only who has taken the work gives it back, or who may release what another has.
+fn may_release(
+    call: &Call,
+    command: &GrantCommand,
+    grant: &Grant,
+    release_other: bool,
+) -> Result<(), Failure> {
+    let mut assignee = grant.assignee.iter();
+    let taken_by_other = assignee.any(|assignee| assignee.id != call.caller.id);
+    if matches!(command, GrantCommand::Release) && taken_by_other && !release_other {
         return Err(Refusal::Forbidden {
-            action: Action::GrantWork,
+            action: Action::GrantReleaseOther,
         }
         .into());
     }

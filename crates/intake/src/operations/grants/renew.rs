@@ -3,7 +3,7 @@
 //! Role: renewal is a new request, so it is judged and decided anew; extension, before the end, is another command.
 
 use domain::{
-    access::{Action, Resource, authorize},
+    access::{Action, Resource},
     case::Case,
     event::{Event, EventType},
     id::{GrantId, InstitutionId, RequestId},
@@ -25,14 +25,15 @@ impl Intake {
         institution: Option<&InstitutionId>,
         id: GrantId,
     ) -> Result<Case, Failure> {
-        domain::access::authorize_role(&call.caller, Action::RequestCreate)?;
+        self.authz.admit(&call.caller, Action::RequestCreate)?;
         let grant = self.find_grant(&call.caller, institution, id).await?;
         let scope = Resource {
             institution: Some(&grant.institution),
             product: grant.product.as_ref(),
             teams: &[],
         };
-        authorize(&call.caller, Action::RequestCreate, &scope)?;
+        self.authz
+            .authorize(&call.caller, Action::RequestCreate, &scope)?;
         let store = self.ledger.store();
         let old = store
             .case(grant.request)

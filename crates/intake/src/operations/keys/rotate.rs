@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use domain::{
-    access::{Action, Principal, authorize_role},
+    access::{Action, Principal},
     event::{Event, EventType},
     id::KeyId,
     refusal::Kind,
@@ -35,7 +35,7 @@ impl Intake {
         overlap: Duration,
         repeat: Repeat,
     ) -> Result<MadeKey, Failure> {
-        authorize_role(caller, Action::KeyWrite)?;
+        self.authz.admit(caller, Action::KeyWrite)?;
         if overlap > MAX_OVERLAP {
             return Err(invalid(vec![Violation {
                 field: "overlap_seconds".into(),

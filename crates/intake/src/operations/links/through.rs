@@ -11,7 +11,7 @@
 use std::net::IpAddr;
 
 use domain::{
-    access::{Action, Principal, authorize_role},
+    access::{Action, Principal},
     case::{Case, Routing},
     catalogue::Institution,
     event::{Event, EventType},
@@ -126,7 +126,7 @@ impl Intake {
         caller: &Principal,
         token_sha256: &[u8; 32],
     ) -> Result<Seen, Failure> {
-        authorize_role(caller, Action::ServiceLinks)?;
+        self.authz.admit(caller, Action::ServiceLinks)?;
         let (link, case) = self.held(token_sha256).await?;
         let now = self
             .ledger
@@ -185,7 +185,7 @@ impl Intake {
         entered: Entered,
         request_id: &str,
     ) -> Result<Filled, Failure> {
-        authorize_role(&call.caller, Action::ServiceLinks)?;
+        self.authz.admit(&call.caller, Action::ServiceLinks)?;
         let (link, case) = self.held(token_sha256).await?;
         let store = self.ledger.store();
         let now = store.now().await.map_err(|error| store_failure(&error))?;
@@ -336,7 +336,7 @@ impl Intake {
         address: IpAddr,
         name: String,
     ) -> Result<(Seen, SourceProof), Failure> {
-        authorize_role(caller, Action::ServiceLinks)?;
+        self.authz.admit(caller, Action::ServiceLinks)?;
         let (link, _) = self.held(token_sha256).await?;
         if !name.trim().is_empty() && !is_name(&name) {
             return Err(Failure::field(

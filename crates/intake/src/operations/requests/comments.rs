@@ -4,13 +4,14 @@
 //! says that there is one. Internal comments are for those who decide and work, never for the institution.
 
 use domain::{
-    access::{Action, Principal, Role},
+    access::{Action, Principal},
+    case::Case,
     event::{Event, EventType},
     id::{CommentId, InstitutionId},
 };
 use proto::error::Failure;
 
-use super::{Answered, Call, Intake, RequestRef};
+use super::{Answered, Call, Intake, RequestRef, resource, teams_of};
 use crate::{
     ledger::{Needs, store_failure},
     store::Comment,
@@ -25,19 +26,14 @@ pub(crate) struct CommentPage {
     pub(crate) next: Option<CommentId>,
 }
 
-/// Whether the reader belongs to the house: support, cloud teams, auditors, administrators.
-fn is_of_the_house(caller: &Principal) -> bool {
-    [
-        Role::Analyst,
-        Role::Cloud,
-        Role::Auditor,
-        Role::Administrator,
-    ]
-    .iter()
-    .any(|role| caller.has_role(*role))
-}
-
 impl Intake {
+    /// Whether the caller may read what is said inside the house about `case`.
+    fn is_inside(&self, caller: &Principal, case: &Case) -> bool {
+        let teams = teams_of(case);
+        self.authz
+            .may(caller, Action::RequestReadInternal, &resource(case, &teams))
+    }
+
     /// Adds a comment.
     pub(crate) async fn create_comment(
         &self,
@@ -54,7 +50,7 @@ impl Intake {
                 format!("write 1 to {MAX_COMMENT_BYTES} bytes"),
             ));
         }
-        if internal && !is_of_the_house(&call.caller) {
+        if internal && !self.is_inside(&call.caller, &case) {
             return Err(Failure::field(
                 "internal",
                 "only support and cloud teams write internal comments",
@@ -118,14 +114,14 @@ impl Intake {
         after: Option<CommentId>,
         limit: u32,
     ) -> Result<CommentPage, Failure> {
-        domain::access::authorize_role(caller, Action::RequestRead)?;
+        self.authz.admit(caller, Action::RequestRead)?;
         let case = self.find_case(caller, institution, reference).await?;
         let mut comments = self
             .ledger
             .store()
             .comments(
                 case.request.id,
-                is_of_the_house(caller),
+                self.is_inside(caller, &case),
                 after,
                 limit.saturating_add(1),
             )

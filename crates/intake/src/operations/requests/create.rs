@@ -4,7 +4,7 @@
 //! was accepted before is answered again even when it would be refused today.
 
 use domain::{
-    access::{Action, Actor, Resource, authorize},
+    access::{Action, Actor, Resource},
     case::{Case, Routing},
     event::{Event, EventType},
     id::{GrantId, InstitutionId, ProductId, RequestId, RequestNumber, TeamId},
@@ -114,7 +114,8 @@ impl Intake {
             product: product.as_ref(),
             teams: &[],
         };
-        authorize(&call.caller, Action::RequestCreate, &resource)?;
+        self.authz
+            .authorize(&call.caller, Action::RequestCreate, &resource)?;
         let around = match self.surroundings(&new.institution, &new.asked).await {
             // A draft may name a product that is not there (yet): submitting will say so.
             Err(failure) if new.draft && failure.reason == "PRODUCT_NOT_FOUND" => {

@@ -46,7 +46,7 @@ impl Intake {
         after: u64,
         limit: u32,
     ) -> Result<Timeline, Failure> {
-        domain::access::authorize_role(caller, Action::RequestRead)?;
+        self.authz.admit(caller, Action::RequestRead)?;
         let case = self.find_case(caller, institution, reference).await?;
         let subject = case.request.id.to_string();
         let mut events = self

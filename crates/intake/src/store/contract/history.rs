@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::{
-    access::Visibility,
+    access::{Places, Visibility},
     event::{Event, EventType},
     grant::GrantState,
     net::Destination,
@@ -171,10 +171,10 @@ pub(super) async fn what_a_grant_opens_is_found_by_its_destination_and_by_who_ma
     let by_address = positions(0, Some("2620:fe::7"), all.clone()).await;
     assert_eq!(by_address, [2, 4], "a name is found by what it led to");
     assert!(positions(0, Some("host.example.org"), all).await.is_empty());
-    let north = Visibility {
+    let north = Visibility::of(Places {
         institutions: vec!["north".parse().unwrap()],
-        ..Visibility::default()
-    };
+        ..Places::default()
+    });
     assert_eq!(positions(0, None, north).await, [2]);
     assert!(positions(0, None, Visibility::default()).await.is_empty());
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use domain::{
-    access::{Resource, Visibility},
+    access::{Places, Resource, Visibility},
     case::Case,
     event::EventType,
     grant::{Grant, GrantState},
@@ -119,12 +119,22 @@ pub(super) async fn nobody_is_shown_what_is_not_theirs(place: Place) {
         request.unwrap().queue.clone()
     };
     for _ in 0..60 {
-        let sees = Visibility {
-            all: dice.roll(12) == 0,
-            institutions: some::<InstitutionId>(&mut dice, &INSTITUTIONS),
-            products: some::<ProductId>(&mut dice, &PRODUCTS),
-            teams: some::<TeamId>(&mut dice, &TEAMS),
+        let places = |dice: &mut Dice| Places {
+            institutions: some::<InstitutionId>(dice, &INSTITUTIONS),
+            products: some::<ProductId>(dice, &PRODUCTS),
+            teams: some::<TeamId>(dice, &TEAMS),
         };
+        let mut sees = Visibility {
+            all: dice.roll(4) == 0,
+            reached: places(&mut dice),
+            ..Visibility::default()
+        };
+        if dice.roll(3) == 0 {
+            sees.except = places(&mut dice);
+        }
+        for _ in 0..dice.roll(3) {
+            sees.within.push(places(&mut dice));
+        }
         let limit = u32::try_from(dice.roll(50) + 1).unwrap();
         let shows = |institution, product: Option<_>, teams: &[TeamId]| {
             sees.shows(&Resource {

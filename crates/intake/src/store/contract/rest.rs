@@ -1,7 +1,7 @@
 //! Catalogue, keys, comments, replays, imports, the feed's facts, and what a restart finds.
 
 use domain::{
-    access::Visibility,
+    access::{Places, Visibility},
     catalogue::{Closing, Institution, Product, Server},
     id::CommentId,
 };
@@ -210,11 +210,19 @@ pub(super) async fn the_catalogue_is_stored_whole(place: Place) {
         ids(store.institutions(&everything, Some("b"), 2).await.unwrap()),
         ["c"]
     );
-    let own = Visibility {
+    let own = Visibility::of(Places {
         institutions: vec!["b".parse().unwrap()],
-        ..Visibility::default()
-    };
+        ..Places::default()
+    });
     assert_eq!(ids(store.institutions(&own, None, 9).await.unwrap()), ["b"]);
+    let others = Visibility {
+        except: own.reached.clone(),
+        ..Visibility::everything()
+    };
+    assert_eq!(
+        ids(store.institutions(&others, None, 9).await.unwrap()),
+        ["a", "c"]
+    );
     assert_eq!(
         ids(store
             .institutions(&Visibility::default(), None, 9)
@@ -222,13 +230,13 @@ pub(super) async fn the_catalogue_is_stored_whole(place: Place) {
             .unwrap()),
         [""; 0]
     );
-    let team = Visibility {
+    let team = Visibility::of(Places {
         teams: vec!["support".parse().unwrap()],
-        ..Visibility::default()
-    };
+        ..Places::default()
+    });
     assert_eq!(
         ids(store.institutions(&team, None, 9).await.unwrap()),
-        ["a", "b", "c"]
+        [""; 0]
     );
 
     assert_eq!(
@@ -236,7 +244,18 @@ pub(super) async fn the_catalogue_is_stored_whole(place: Place) {
         Some(product("alpha"))
     );
     assert_eq!(
-        store.products(Some("alpha"), 9).await.unwrap(),
+        store.products(&everything, Some("alpha"), 9).await.unwrap(),
+        [product("beta")]
+    );
+    let not_alpha = Visibility {
+        except: Places {
+            products: vec!["alpha".parse().unwrap()],
+            ..Places::default()
+        },
+        ..Visibility::everything()
+    };
+    assert_eq!(
+        store.products(&not_alpha, None, 9).await.unwrap(),
         [product("beta")]
     );
     let north = "north".parse().unwrap();

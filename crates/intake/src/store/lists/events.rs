@@ -14,8 +14,8 @@ use crate::store::EventFilter;
 
 /// Where a reader's institutions, products and teams stand in an event.
 const SHOWN: Shown<'static> = Shown {
-    institution: "institution",
-    product: "product",
+    institution: Some("institution"),
+    product: Some("product"),
     teams: &[("team", "")],
 };
 
@@ -34,8 +34,12 @@ pub(in crate::store) fn walk<'a>(filter: &'a EventFilter, sees: &'a Visibility) 
     if let Some(subject) = &filter.subject {
         return Walk::Subject(subject);
     }
-    let alone = !sees.all && sees.products.is_empty() && sees.teams.is_empty();
-    match (filter.institutions.as_slice(), sees.institutions.as_slice()) {
+    let reached = &sees.reached;
+    let alone = !sees.all && reached.products.is_empty() && reached.teams.is_empty();
+    match (
+        filter.institutions.as_slice(),
+        reached.institutions.as_slice(),
+    ) {
         ([one], _) => Walk::Institution(one),
         ([], [one]) if alone => Walk::Institution(one),
         _ => Walk::Log,
@@ -45,8 +49,10 @@ pub(in crate::store) fn walk<'a>(filter: &'a EventFilter, sees: &'a Visibility) 
 /// Whether the walk meets events that are not shown: then the look has to be bounded.
 pub(in crate::store) fn is_selective(filter: &EventFilter, sees: &Visibility) -> bool {
     let all_on_the_way = match walk(filter, sees) {
-        Walk::Log => sees.all && filter.institutions.is_empty(),
-        Walk::Institution(one) => sees.all || sees.institutions.contains(one),
+        Walk::Log => sees.is_everything() && filter.institutions.is_empty(),
+        Walk::Institution(one) => {
+            sees.is_whole() && (sees.all || sees.reached.institutions.contains(one))
+        }
         Walk::Subject(_) => false,
     };
     !all_on_the_way

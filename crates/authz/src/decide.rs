@@ -1,0 +1,245 @@
+//! One question, one answer.
+//!
+//! Role: [`Authz::asking`] prepares a caller once a call; [`Asking`] then answers for it, and remembers what it said, so
+//! that a page of a hundred rows costs a few decisions.
+//! Invariants: deny by default; a policy that could not be evaluated denies whatever the others say.
+//! Failure story: a denial for want of evaluation is logged and counted (`portreeve_authz_failures`); it never reaches
+//! the caller as anything but a refusal.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Mutex, PoisonError},
+};
+
+use cedar_policy::{
+    Context, Decision as Verdict, Entities, Entity, EntityUid, PolicySet, Request, Response,
+};
+use domain::{
+    access::{Action, Permits, Principal, Resource, Visibility},
+    refusal::Refusal,
+};
+
+use crate::{Authz, Facts, read::Relevant};
+
+/// An answer, and the policies that gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Permitted.
+    pub permitted: bool,
+    /// The ids of the permits that allow it, or of the forbids that deny it, in order. Empty: nothing permits it.
+    pub policies: Vec<String>,
+}
+
+/// What a remembered answer was about.
+type Asked = (Action, Option<String>, Option<String>, Vec<String>);
+
+/// A caller about whom questions are asked.
+pub struct Asking<'a> {
+    pub(crate) authz: &'a Authz,
+    pub(crate) principal: &'a Principal,
+    /// `None`: it could not be built, so everything is denied.
+    caller: Option<(EntityUid, Entity)>,
+    said: Mutex<HashMap<Asked, bool>>,
+}
+
+impl Authz {
+    /// Prepares the questions about `principal`.
+    pub fn asking<'a>(&'a self, principal: &'a Principal) -> Asking<'a> {
+        let caller = match self.known.names.caller(principal) {
+            Ok(entity) => Some((entity.uid(), entity)),
+            Err(error) => {
+                failed(&error, "a caller");
+                None
+            }
+        };
+        Asking {
+            authz: self,
+            principal,
+            caller,
+            said: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Whether `principal` may do `action` on `resource`, and which policies say so. `facts` are for the actions whose
+    /// context the schema declares.
+    pub fn decide(
+        &self,
+        principal: &Principal,
+        action: Action,
+        resource: &Resource<'_>,
+        facts: Option<&Facts>,
+    ) -> Decision {
+        self.asking(principal).decide(action, resource, facts)
+    }
+
+    /// Whether `principal` may do `action` on `resource`.
+    ///
+    /// # Errors
+    /// [`Refusal::Forbidden`].
+    pub fn authorize(
+        &self,
+        principal: &Principal,
+        action: Action,
+        resource: &Resource<'_>,
+    ) -> Result<(), Refusal> {
+        self.asking(principal).authorize(action, resource)
+    }
+
+    /// Whether `principal` may do `action` on `resource`, as a question.
+    pub fn may(&self, principal: &Principal, action: Action, resource: &Resource<'_>) -> bool {
+        self.asking(principal).may(action, resource)
+    }
+
+    /// Whether `principal` may do `action` at all, before anything is looked up.
+    ///
+    /// # Errors
+    /// [`Refusal::Forbidden`].
+    pub fn admit(&self, principal: &Principal, action: Action) -> Result<(), Refusal> {
+        self.asking(principal).admit(action)
+    }
+
+    /// What `principal` sees in a list of what `action` reads.
+    pub fn visible(&self, principal: &Principal, action: Action) -> Visibility {
+        self.asking(principal).visible(action)
+    }
+}
+
+impl Asking<'_> {
+    /// See [`Authz::decide`].
+    pub fn decide(
+        &self,
+        action: Action,
+        resource: &Resource<'_>,
+        facts: Option<&Facts>,
+    ) -> Decision {
+        let denied = Decision {
+            permitted: false,
+            policies: Vec::new(),
+        };
+        let Some(relevant) = self.authz.relevant(action) else {
+            return denied;
+        };
+        let context = match facts.map_or_else(|| Ok(Context::empty()), Facts::context) {
+            Ok(context) => context,
+            Err(error) => {
+                failed(&error, action.as_str());
+                return denied;
+            }
+        };
+        let scopes = self.authz.known.names.scopes(resource);
+        let Some(response) = self.ask(relevant, &relevant.all, scopes, context) else {
+            return denied;
+        };
+        let mut policies: Vec<_> = response
+            .diagnostics()
+            .reason()
+            .map(ToString::to_string)
+            .collect();
+        policies.sort();
+        Decision {
+            permitted: response.decision() == Verdict::Allow,
+            policies,
+        }
+    }
+
+    /// See [`Authz::authorize`].
+    ///
+    /// # Errors
+    /// [`Refusal::Forbidden`].
+    pub fn authorize(&self, action: Action, resource: &Resource<'_>) -> Result<(), Refusal> {
+        if self.may(action, resource) {
+            Ok(())
+        } else {
+            Err(Refusal::Forbidden { action })
+        }
+    }
+
+    /// See [`Authz::admit`].
+    ///
+    /// # Errors
+    /// [`Refusal::Forbidden`].
+    pub fn admit(&self, action: Action) -> Result<(), Refusal> {
+        if self.might(action) {
+            Ok(())
+        } else {
+            Err(Refusal::Forbidden { action })
+        }
+    }
+
+    /// Asks the policies in `set` about a thing in `scopes`. `None`: one of them could not be evaluated.
+    pub(crate) fn ask(
+        &self,
+        relevant: &Relevant,
+        set: &PolicySet,
+        scopes: HashSet<EntityUid>,
+        context: Context,
+    ) -> Option<Response> {
+        let (uid, caller) = self.caller.as_ref()?;
+        // What is the caller's own is the caller.
+        let own = relevant.action.kind == *uid.type_name();
+        let thing = (!own).then(|| self.authz.known.names.thing(&relevant.action.kind, scopes));
+        let resource = thing.as_ref().map_or_else(|| uid.clone(), Entity::uid);
+        let entities = [caller.clone(), relevant.action.entity.clone()]
+            .into_iter()
+            .chain(thing);
+        let entities = Entities::from_entities(entities, None)
+            .map_err(|error| failed(&error, "entities"))
+            .ok()?;
+        let request = Request::new(
+            uid.clone(),
+            relevant.action.uid.clone(),
+            resource,
+            context,
+            None,
+        )
+        .map_err(|error| failed(&error, "a question"))
+        .ok()?;
+        let response = self
+            .authz
+            .authorizer
+            .is_authorized(&request, set, &entities);
+        let mut errors = response.diagnostics().errors();
+        if let Some(error) = errors.next() {
+            failed(error, relevant.action.uid.id().unescaped());
+            return None;
+        }
+        drop(errors);
+        Some(response)
+    }
+}
+
+impl Permits for Asking<'_> {
+    fn principal(&self) -> &Principal {
+        self.principal
+    }
+
+    fn may(&self, action: Action, resource: &Resource<'_>) -> bool {
+        let asked = (
+            action,
+            resource.institution.map(ToString::to_string),
+            resource.product.map(ToString::to_string),
+            resource.teams.iter().map(ToString::to_string).collect(),
+        );
+        let said = |this: &Self| {
+            let said = this.said.lock().unwrap_or_else(PoisonError::into_inner);
+            said.get(&asked).copied()
+        };
+        if let Some(said) = said(self) {
+            return said;
+        }
+        let permitted = self.decide(action, resource, None).permitted;
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.insert(asked, permitted);
+        permitted
+    }
+}
+
+/// Ours to mend: counted, so that an alert can watch it.
+fn failed(error: &dyn std::fmt::Display, about: &str) {
+    tracing::error!(%error, about, "a policy could not be evaluated: denied");
+    opentelemetry::global::meter("portreeve.authz")
+        .u64_counter("portreeve.authz.failures")
+        .with_description("Denials because a policy could not be evaluated.")
+        .build()
+        .add(1, &[]);
+}

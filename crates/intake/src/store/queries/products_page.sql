@@ -1,0 +1,1 @@
+select id, version, body from products where true
