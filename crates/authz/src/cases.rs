@@ -9,10 +9,11 @@ use std::collections::BTreeSet;
 use domain::{
     access::{Action, Principal, Resource, Role, RoleBinding, Scope},
     id::{InstitutionId, ProductId, TeamId},
+    request::Facts,
 };
 use serde::Deserialize;
 
-use crate::{Authz, Decision, Facts};
+use crate::{Authz, Decision};
 
 /// A file of cases that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -17,9 +17,10 @@ use cedar_policy::{
 use domain::{
     access::{Action, Permits, Principal, Resource, Visibility},
     refusal::Refusal,
+    request::Facts,
 };
 
-use crate::{Authz, Facts, read::Relevant};
+use crate::{Authz, facts::context, read::Relevant};
 
 /// An answer, and the policies that gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +120,7 @@ impl Asking<'_> {
         let Some(relevant) = self.authz.relevant(action) else {
             return denied;
         };
-        let context = match facts.map_or_else(|| Ok(Context::empty()), Facts::context) {
+        let context = match facts.map_or_else(|| Ok(Context::empty()), context) {
             Ok(context) => context,
             Err(error) => {
                 failed(&error, action.as_str());
@@ -231,6 +232,10 @@ impl Permits for Asking<'_> {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         said.insert(asked, permitted);
         permitted
+    }
+
+    fn may_knowing(&self, action: Action, resource: &Resource<'_>, facts: &Facts) -> bool {
+        self.decide(action, resource, Some(facts)).permitted
     }
 }
 

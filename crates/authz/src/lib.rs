@@ -24,7 +24,6 @@ mod trouble;
 
 pub use cases::{Case, CaseOutcome, CasesError, read_cases};
 pub use decide::{Asking, Decision};
-pub use facts::Facts;
 pub use load::Authz;
 pub use read::PolicySource;
 pub use trouble::{Trouble, Troubles};

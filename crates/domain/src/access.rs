@@ -13,6 +13,7 @@ pub use crate::action::{Action, Role};
 use crate::{
     id::{InstitutionId, ProductId, TeamId},
     refusal::Refusal,
+    request::Facts,
 };
 
 /// Where a role holds.
@@ -193,6 +194,8 @@ pub trait Permits {
     fn principal(&self) -> &Principal;
     /// Whether they may do `action` on `resource`.
     fn may(&self, action: Action, resource: &Resource<'_>) -> bool;
+    /// The same for the actions whose policies may look at what is asked for.
+    fn may_knowing(&self, action: Action, resource: &Resource<'_>, facts: &Facts) -> bool;
 }
 
 /// I6: nobody decides what they asked for, nor what a key of theirs asked for, nor with a key what they asked for.

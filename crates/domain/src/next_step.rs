@@ -221,11 +221,12 @@ pub fn of_grant(grant: &Grant) -> (WaitingOn, String) {
     }
 }
 
-/// What `caller` may do to `request` now. `teams` are the teams that work on it.
+/// What `caller` may do to `request` at `now`. `teams` are the teams that work on it.
 pub fn request_actions(
     request: &Request,
     caller: &dyn Permits,
     teams: &[TeamId],
+    now: Instant,
 ) -> Vec<&'static str> {
     use RequestState as S;
     let resource = Resource {
@@ -233,7 +234,12 @@ pub fn request_actions(
         product: request.product.as_ref(),
         teams,
     };
-    let may = |action| caller.may(action, &resource);
+    let may = |action| match action {
+        Action::RequestActivateEmergency => request
+            .facts(now)
+            .is_some_and(|facts| caller.may_knowing(action, &resource, &facts)),
+        other => caller.may(other, &resource),
+    };
     let me = caller.principal().actor();
     let state = request.state;
     let undecided = matches!(state, S::Submitted | S::InReview | S::InfoNeeded);

@@ -8,6 +8,7 @@
 
 mod approval;
 mod break_glass;
+mod facts;
 mod reading;
 mod step;
 
@@ -25,6 +26,7 @@ use crate::{
 };
 pub use approval::{Approval, Approvals};
 pub use break_glass::{BreakGlass, Review, ReviewOutcome};
+pub use facts::Facts;
 pub use reading::{ReadDestination, ReadSource, Reading};
 
 /// Which way the access goes.

@@ -23,6 +23,8 @@ use hyper_util::{
 };
 use serde_json::{Value, json};
 
+use crate::until;
+
 /// What identifies an element in WebDriver.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -260,6 +262,22 @@ impl Browser {
             .collect();
         let wish = json!({"actions": [{"type": "key", "id": "keyboard", "actions": presses}]});
         self.command(Method::POST, "/actions", &wish).await;
+    }
+
+    /// Presses Enter where the focus is, and waits until another page has taken the place of this one: the driver may
+    /// answer before the browser has begun to load it.
+    ///
+    /// # Panics
+    /// When the page stays.
+    pub async fn enter(&self) {
+        let page = self.find("html").await;
+        self.press(&ENTER.to_string()).await;
+        let path = format!("/element/{}/name", page.0);
+        until("another page", async || {
+            let known = self.attempt(Method::GET, &path, &Value::Null).await;
+            known.is_err()
+        })
+        .await;
     }
 
     /// Goes to the tab that was opened last.

@@ -7,8 +7,11 @@
 
 use std::{collections::HashSet, hint::black_box};
 
-use authz::{Authz, Facts};
-use domain::access::{Action, Principal, Resource, RoleBinding};
+use authz::Authz;
+use domain::{
+    access::{Action, Principal, Resource, RoleBinding},
+    request::Facts,
+};
 
 use crate::{
     Outcome, Scale,

@@ -103,7 +103,7 @@ async fn the_technical_part_is_filled_in_without_scripts_and_by_keyboard_alone()
     tab_to(&browser, "Ports").await;
     browser.press("tcp/443").await;
     tab_to(&browser, "Send").await;
-    browser.press(&ENTER.to_string()).await;
+    browser.enter().await;
 
     // Everything that is wrong is said at once: above, with links to the fields, and at the fields.
     browser.picture("2-mistakes").await;
@@ -153,7 +153,7 @@ async fn the_technical_part_is_filled_in_without_scripts_and_by_keyboard_alone()
         .fill(&browser.find("#name").await, "Ada of NetOps")
         .await;
     // Enter in a line of text looks, and never sends.
-    browser.press(&ENTER.to_string()).await;
+    browser.enter().await;
     browser.picture("4-checked").await;
     assert_eq!(scene.request().await["asked"]["sources"], json!([]));
     assert_eq!(
@@ -163,7 +163,7 @@ async fn the_technical_part_is_filled_in_without_scripts_and_by_keyboard_alone()
         "Ada of NetOps"
     );
     tab_to(&browser, "Send").await;
-    browser.press(&ENTER.to_string()).await;
+    browser.enter().await;
     browser.picture("5-sent").await;
     assert!(
         browser.title().await.starts_with("Sent"),
@@ -278,6 +278,10 @@ async fn a_source_is_proved_in_each_family_through_a_balancer() {
     browser.press(&ENTER.to_string()).await;
     testkit::until("the new tab is there", async || browser.tabs().await == 2).await;
     browser.last_tab().await;
+    testkit::until("the new tab is loaded", async || {
+        !browser.title().await.is_empty()
+    })
+    .await;
     browser.picture("9-recorded").await;
     let title = browser.title().await;
     assert!(title.starts_with("9.9.9.9 is recorded"), "{title}");

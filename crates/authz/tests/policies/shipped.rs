@@ -2,8 +2,11 @@
 
 use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 
-use domain::access::{Action, Resource, Role};
-use portreeve_authz::{Authz, Facts, read_cases};
+use domain::{
+    access::{Action, Resource, Role},
+    request::Facts,
+};
+use portreeve_authz::{Authz, read_cases};
 
 use crate::{who, with};
 

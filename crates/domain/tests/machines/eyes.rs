@@ -18,7 +18,7 @@ use portreeve_domain::{
     time::{End, Validity},
 };
 
-use crate::world::{DAY, HOUR, Person, Setting, World, complete, extend, review, start};
+use crate::world::{DAY, HOUR, Person, Setting, Unrefused, World, complete, extend, review, start};
 
 fn twice() -> Setting {
     Setting {
@@ -75,7 +75,8 @@ fn two_approvals_are_two_peoples() {
     );
     let teams = ["alma-support".parse().expect("a slug")];
     let may = |person: Person| {
-        request_actions(&world.case.request, &person.principal(), &teams).contains(&"approve")
+        let caller = Unrefused(person.principal());
+        request_actions(&world.case.request, &caller, &teams, world.now).contains(&"approve")
     };
     assert!(!may(Person::Analyst) && may(Person::OtherAnalyst));
     assert_eq!(world.request(&approve, &ann), Err(Refusal::ApprovedAlready));

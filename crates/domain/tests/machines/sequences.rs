@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use portreeve_domain as domain;
 use portreeve_domain::{
-    access::{Action, Actor, Permits, Principal, Resource},
+    access::Actor,
     case::Case,
     catalogue::Closing,
     event::Event,
@@ -29,7 +29,7 @@ use proptest::prelude::*;
 
 use crate::eyes::check_eyes;
 use crate::world::{
-    DAY, HOUR, PEOPLE, Person, Setting, World, ask, complete, extend, review, start,
+    DAY, HOUR, PEOPLE, Person, Setting, Unrefused, World, ask, complete, extend, review, start,
 };
 
 #[derive(Debug, Clone)]
@@ -271,19 +271,6 @@ fn check_always(world: &World) {
     assert!(!of_request(request).1.is_empty());
 }
 
-/// A caller to whom the policies refuse nothing: what is left are the state and four eyes.
-struct Unrefused(Principal);
-
-impl Permits for Unrefused {
-    fn principal(&self) -> &Principal {
-        &self.0
-    }
-
-    fn may(&self, _: Action, _: &Resource<'_>) -> bool {
-        true
-    }
-}
-
 /// I: what is offered is not refused.
 fn check_offers(world: &World) {
     let teams = [
@@ -292,7 +279,7 @@ fn check_offers(world: &World) {
     ];
     for person in PEOPLE {
         let principal = Unrefused(person.principal());
-        for name in request_actions(&world.case.request, &principal, &teams) {
+        for name in request_actions(&world.case.request, &principal, &teams, world.now) {
             if name == "comment" {
                 continue;
             }

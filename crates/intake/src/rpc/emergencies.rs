@@ -4,7 +4,7 @@ use domain::{access::Action, request::RequestCommand};
 use proto::{convert, error::Failure, intake::v1 as wire};
 use tonic::{Request, Response, Status};
 
-use super::requests::{Requests, parts, present, words};
+use super::requests::{Requests, parts, words};
 
 /// Longest reason of an activation, in bytes: it is read in alerts.
 const MAX_REASON_BYTES: usize = 2_000;
@@ -36,7 +36,7 @@ impl Requests {
             )
             .await?;
         Ok(Response::new(wire::ActivateEmergencyResponse {
-            access_request: Some(present(&case, &caller)),
+            access_request: Some(self.0.shown(&case, &caller)),
         }))
     }
 

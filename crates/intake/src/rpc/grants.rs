@@ -14,10 +14,7 @@ use proto::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{
-    asked, caller, guard, instant, institution, request_ref,
-    requests::{present, words},
-};
+use super::{asked, caller, guard, instant, institution, request_ref, requests::words};
 use crate::{
     ledger::store_failure,
     operations::{
@@ -368,7 +365,7 @@ impl GrantService for Grants {
             .renew_grant(target.call, target.institution.as_ref(), target.id)
             .await?;
         Ok(Response::new(wire::RenewGrantResponse {
-            access_request: Some(present(&case, &self.0.authz.asking(&caller))),
+            access_request: Some(self.0.shown(&case, &caller)),
         }))
     }
 

@@ -5,6 +5,7 @@
 use domain::{
     access::{Action, Permits},
     event::Event,
+    time::Instant,
 };
 use proto::{
     convert,
@@ -51,10 +52,10 @@ fn act(row: LogRow, event: Event) -> wire::PersonAct {
     }
 }
 
-fn present(record: Record, caller: &dyn Permits) -> wire::PersonRecord {
+fn present(record: Record, caller: &dyn Permits, now: Instant) -> wire::PersonRecord {
     use person_record::Record as Kind;
     let record = match record {
-        Record::Request(case) => Kind::AccessRequest(requests::present(&case, caller)),
+        Record::Request(case) => Kind::AccessRequest(requests::present(&case, caller, now)),
         Record::Comment(comment) => Kind::Comment(thread::comment_to_wire(comment)),
         Record::Act { row, event } => Kind::Act(act(row, *event)),
         Record::Key(key) => Kind::ApiKey(keys::present(&key)),
@@ -80,12 +81,12 @@ impl PersonService for Persons {
             .0
             .export_person(&caller, &person, &token, &binding)
             .await?;
-        let asking = self.0.authz.asking(&caller);
+        let (asking, now) = (self.0.authz.asking(&caller), self.0.now());
         Ok(Response::new(wire::ExportPersonResponse {
             records: copied
                 .records
                 .into_iter()
-                .map(|record| present(record, &asking))
+                .map(|record| present(record, &asking, now))
                 .collect(),
             next_page_token: copied.next_page_token,
         }))

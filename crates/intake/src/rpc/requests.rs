@@ -1,10 +1,11 @@
 //! The thin edge of the request operations: parse, call, encode.
 
 use domain::{
-    access::{Action, Permits},
+    access::{Action, Permits, Principal},
     case::Case,
     id::InstitutionId,
     request::{Asked, RequestCommand},
+    time::Instant,
 };
 use proto::{
     convert,
@@ -35,9 +36,16 @@ pub(super) const MAX_WORDS_BYTES: usize = 10_000;
 #[derive(Clone)]
 pub(crate) struct Requests(pub(crate) Intake);
 
-pub(super) fn present(case: &Case, caller: &dyn Permits) -> types::AccessRequest {
+pub(super) fn present(case: &Case, caller: &dyn Permits, now: Instant) -> types::AccessRequest {
     let grants: Vec<_> = case.grants.iter().map(|grant| grant.id).collect();
-    convert::request_to_wire(&case.request, &grants, &teams_of(case), caller)
+    convert::request_to_wire(&case.request, &grants, &teams_of(case), caller, now)
+}
+
+impl Intake {
+    /// A request as `caller` sees it now.
+    pub(super) fn shown(&self, case: &Case, caller: &Principal) -> types::AccessRequest {
+        present(case, &self.authz.asking(caller), self.now())
+    }
 }
 
 pub(super) fn words(field: &str, text: String, required: bool) -> Result<String, Failure> {
@@ -91,7 +99,7 @@ impl Requests {
                 command,
             )
             .await?;
-        Ok(present(&case, &self.0.authz.asking(&caller)))
+        Ok(self.0.shown(&case, &caller))
     }
 }
 
@@ -166,7 +174,7 @@ impl RequestService for Requests {
                     .collect(),
             },
             Created::Stored(case) => wire::CreateAccessRequestResponse {
-                access_request: Some(present(&case, &self.0.authz.asking(&caller))),
+                access_request: Some(self.0.shown(&case, &caller)),
                 acceptable: true,
                 reading: None,
                 findings: case
@@ -193,7 +201,7 @@ impl RequestService for Requests {
             .find_case(&caller, institution.as_ref(), request_ref(&message.id)?)
             .await?;
         Ok(Response::new(wire::GetAccessRequestResponse {
-            access_request: Some(present(&case, &self.0.authz.asking(&caller))),
+            access_request: Some(self.0.shown(&case, &caller)),
         }))
     }
 
@@ -222,12 +230,12 @@ impl RequestService for Requests {
             .cases(&filter, &visible, after, size)
             .await
             .map_err(|error| store_failure(&error))?;
-        let asking = self.0.authz.asking(&caller);
+        let (asking, now) = (self.0.authz.asking(&caller), self.0.now());
         Ok(Response::new(wire::ListAccessRequestsResponse {
             access_requests: page
                 .items
                 .iter()
-                .map(|case| present(case, &asking))
+                .map(|case| present(case, &asking, now))
                 .collect(),
             next_page_token: page
                 .next
@@ -260,7 +268,7 @@ impl RequestService for Requests {
             )
             .await?;
         Ok(Response::new(wire::UpdateAccessRequestResponse {
-            access_request: Some(present(&case, &self.0.authz.asking(&caller))),
+            access_request: Some(self.0.shown(&case, &caller)),
         }))
     }
 
@@ -280,7 +288,7 @@ impl RequestService for Requests {
             .submit_request(target.call, target.institution.as_ref(), target.reference)
             .await?;
         Ok(Response::new(wire::SubmitAccessRequestResponse {
-            access_request: Some(present(&case, &self.0.authz.asking(&caller))),
+            access_request: Some(self.0.shown(&case, &caller)),
         }))
     }
 
@@ -330,7 +338,7 @@ impl RequestService for Requests {
             )
             .await?;
         Ok(Response::new(wire::RespondToQuestionResponse {
-            access_request: Some(present(&case, &self.0.authz.asking(&caller))),
+            access_request: Some(self.0.shown(&case, &caller)),
         }))
     }
 
@@ -386,7 +394,7 @@ impl RequestService for Requests {
             )
             .await?;
         Ok(Response::new(wire::TransferAccessRequestResponse {
-            access_request: Some(present(&case, &self.0.authz.asking(&caller))),
+            access_request: Some(self.0.shown(&case, &caller)),
         }))
     }
 
@@ -444,7 +452,7 @@ impl RequestService for Requests {
             )
             .await?;
         Ok(Response::new(wire::ApproveAccessRequestResponse {
-            access_request: Some(present(&case, &self.0.authz.asking(&caller))),
+            access_request: Some(self.0.shown(&case, &caller)),
         }))
     }
 

@@ -9,7 +9,7 @@ use domain::{
         Asked, AskedEnd, AskedValidity, Contact, Decision, Direction, Question, ReadDestination,
         ReadSource, Reading, Request, RequestState,
     },
-    time::{End, Validity, Zone},
+    time::{End, Instant, Validity, Zone},
 };
 
 use super::{
@@ -346,12 +346,13 @@ pub fn state_from_wire(state: wire::RequestState) -> Option<RequestState> {
         .find(|known| state_to_wire(*known) == state)
 }
 
-/// A request as `caller` sees it. `grants` are the ids of its grants, `teams` the teams that work on it.
+/// A request as `caller` sees it at `now`. `grants` are the ids of its grants, `teams` the teams that work on it.
 pub fn request_to_wire(
     request: &Request,
     grants: &[domain::id::GrantId],
     teams: &[TeamId],
     caller: &dyn Permits,
+    now: Instant,
 ) -> wire::AccessRequest {
     let (waiting_on, next_step) = next_step::of_request(request);
     wire::AccessRequest {
@@ -381,7 +382,7 @@ pub fn request_to_wire(
             .unwrap_or_default(),
         grants: grants.iter().map(ToString::to_string).collect(),
         imported: request.imported,
-        allowed_actions: next_step::request_actions(request, caller, teams)
+        allowed_actions: next_step::request_actions(request, caller, teams, now)
             .into_iter()
             .map(str::to_owned)
             .collect(),

@@ -27,7 +27,7 @@ use proto::error::Failure;
 use super::{
     super::{
         Intake,
-        requests::{Answered, Call, Surroundings},
+        requests::{Answered, Call, Submission, Surroundings},
     },
     replay,
 };
@@ -113,6 +113,7 @@ struct FillIn {
     name: String,
     asked: Asked,
     verdict: Verdict,
+    approvals: Approvals,
     queue: domain::id::TeamId,
     default_cloud_team: domain::id::TeamId,
     key: Option<ReplayKey>,
@@ -233,7 +234,14 @@ impl Intake {
             });
         }
         call.check_etag(case.request.version)?;
+        let submission = Submission {
+            around: &around,
+            emergency: asked.emergency,
+            verdict: &verdict,
+        };
+        let approvals = self.ruling(&call.caller, &submission).approvals;
         let fill = FillIn {
+            approvals,
             request: case.request.id,
             link: link.id,
             version: case.request.version,
@@ -440,7 +448,8 @@ impl FillIn {
         let submit = sends.then(|| RequestCommand::Submit {
             verdict: self.verdict.clone(),
             queue: self.queue.clone(),
-            approvals: Approvals::default(),
+            approvals: self.approvals.clone(),
+            // A policy approves what a principal submits. Whoever holds a link is none, and support looks at it.
             automatic: None,
         });
         std::iter::once(edit).chain(submit).collect()

@@ -13,7 +13,7 @@ use domain::{
 };
 use proto::error::Failure;
 
-use super::{Answered, Call, Intake, Surroundings};
+use super::{Answered, Call, Intake, Submission, Surroundings};
 use crate::ledger::{Needs, store_failure};
 
 /// A call to ask for access.
@@ -163,11 +163,19 @@ impl Intake {
             numbers: 1,
             ..Needs::default()
         };
-        let command = verdict.map(|verdict| RequestCommand::Submit {
-            verdict,
-            queue: queue.clone(),
-            approvals: Approvals::default(),
-            automatic: None,
+        let command = verdict.map(|verdict| {
+            let submission = Submission {
+                around: &around,
+                emergency: asked.emergency,
+                verdict: &verdict,
+            };
+            let ruling = self.ruling(&call.caller, &submission);
+            RequestCommand::Submit {
+                verdict,
+                queue: queue.clone(),
+                approvals: ruling.approvals,
+                automatic: ruling.automatic,
+            }
         });
         let stored = self
             .ledger

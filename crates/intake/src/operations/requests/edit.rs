@@ -6,11 +6,11 @@
 use domain::{
     case::Case,
     id::InstitutionId,
-    request::{Approvals, Asked, RequestCommand, RequestState},
+    request::{Asked, RequestCommand, RequestState},
 };
 use proto::error::{Failure, Violation};
 
-use super::{Call, Intake, RequestRef};
+use super::{Call, Intake, RequestRef, Submission};
 
 /// The fields of `asked` that a mask may name, in proto spelling.
 const FIELDS: [&str; 12] = [
@@ -122,11 +122,17 @@ impl Intake {
             .surroundings(&case.request.institution, &case.request.asked)
             .await?;
         let verdict = self.judge(&case.request.asked, &around, &[]).await?;
+        let submission = Submission {
+            around: &around,
+            emergency: case.request.asked.emergency,
+            verdict: &verdict,
+        };
+        let ruling = self.ruling(&call.caller, &submission);
         let command = RequestCommand::Submit {
             verdict,
             queue: self.queue_of(&around),
-            approvals: Approvals::default(),
-            automatic: None,
+            approvals: ruling.approvals,
+            automatic: ruling.automatic,
         };
         self.run_request(call, &case, command, Some(around)).await
     }

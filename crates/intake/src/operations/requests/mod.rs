@@ -12,11 +12,12 @@ mod inventory;
 mod overlap;
 mod read;
 mod review;
+mod rulings;
 
 use std::sync::Arc;
 
 use domain::{
-    access::{Action, Principal, Resource},
+    access::{Action, Permits as _, Principal, Resource},
     case::{Case, Routing},
     catalogue::{Institution, Product, Server},
     id::{GrantId, InstitutionId, RequestId, RequestNumber, TeamId},
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use create::{Blank, Created, NewRequest};
 pub(crate) use read::TimelineLine;
+pub(crate) use rulings::Submission;
 
 use super::{Intake, replay};
 use crate::{
@@ -185,12 +187,24 @@ impl Intake {
     ) -> Result<Case, Failure> {
         self.authz.admit(&call.caller, call.action)?;
         let case = self.find_case(&call.caller, institution, reference).await?;
-        self.authz.authorize(
-            &call.caller,
-            call.action,
-            &resource(&case, &teams_of(&case)),
-        )?;
-        Ok(case)
+        let (asking, teams) = (self.authz.asking(&call.caller), teams_of(&case));
+        let resource = resource(&case, &teams);
+        let permitted = match call.action {
+            // Its policies may look at what is asked for.
+            Action::RequestActivateEmergency => {
+                let facts = case.request.facts(self.now()).unwrap_or_default();
+                asking.may_knowing(call.action, &resource, &facts)
+            }
+            action => asking.may(action, &resource),
+        };
+        if permitted {
+            Ok(case)
+        } else {
+            Err(Refusal::Forbidden {
+                action: call.action,
+            }
+            .into())
+        }
     }
 
     /// What the catalogue says around a request; a product that it does not know is an error.

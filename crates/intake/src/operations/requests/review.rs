@@ -6,7 +6,7 @@
 use domain::{
     case::Case,
     id::InstitutionId,
-    request::{Approvals, Asked, RequestCommand, RequestState, Verdict},
+    request::{Asked, RequestCommand, RequestState, Verdict},
 };
 use proto::error::Failure;
 
@@ -74,8 +74,8 @@ impl Intake {
         let (verdict, around) = self.judged_again(&case, &[RequestState::InReview]).await?;
         let command = RequestCommand::Approve {
             note,
+            approvals: self.approvals_with(&call.caller, &case, &verdict),
             verdict,
-            approvals: Approvals::default(),
         };
         self.run_request(call, &case, command, Some(around)).await
     }
@@ -96,6 +96,7 @@ impl Intake {
         let (verdict, around) = self
             .judged_again(&case, &[RequestState::Submitted, RequestState::InReview])
             .await?;
+        self.check_activation(&call.caller, &case, &verdict)?;
         let command = RequestCommand::ActivateEmergency { reason, verdict };
         self.run_request(call, &case, command, Some(around)).await
     }
