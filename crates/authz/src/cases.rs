@@ -7,9 +7,8 @@
 use std::collections::BTreeSet;
 
 use domain::{
-    access::{Action, Principal, Resource, Role, RoleBinding, Scope},
+    access::{Action, Facts, Principal, Resource, Role, RoleBinding, Scope},
     id::{InstitutionId, ProductId, TeamId},
-    request::Facts,
 };
 use serde::Deserialize;
 

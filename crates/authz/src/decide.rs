@@ -15,9 +15,8 @@ use cedar_policy::{
     Context, Decision as Verdict, Entities, Entity, EntityUid, PolicySet, Request, Response,
 };
 use domain::{
-    access::{Action, Permits, Principal, Resource, Visibility},
+    access::{Action, Facts, Permits, Principal, Resource, Visibility},
     refusal::Refusal,
-    request::Facts,
 };
 
 use crate::{Authz, facts::context, read::Relevant};

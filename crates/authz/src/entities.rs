@@ -23,6 +23,7 @@ pub(crate) struct Names {
     scope: EntityTypeName,
     role: EntityTypeName,
     caller: EntityTypeName,
+    house: EntityTypeName,
     everywhere: EntityUid,
 }
 
@@ -35,6 +36,7 @@ impl Names {
             scope,
             role: "Role".parse()?,
             caller: "Caller".parse()?,
+            house: "House".parse()?,
         })
     }
 
@@ -44,6 +46,11 @@ impl Names {
             Scope::All => self.everywhere.clone(),
             other => named(&self.scope, &other.to_string()),
         }
+    }
+
+    /// Whether a thing of `kind` lies in everything alone, so that a role in a narrower scope never reaches it.
+    pub(crate) fn lies_in_all_alone(&self, kind: &EntityTypeName) -> bool {
+        *kind == self.house || *kind == self.caller
     }
 
     /// A caller's name.

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use cedar_policy::{Context, ContextCreationError, RestrictedExpression};
-use domain::request::Facts;
+use domain::access::Facts;
 
 pub(crate) fn context(facts: &Facts) -> Result<Context, Box<ContextCreationError>> {
     use RestrictedExpression as E;

@@ -71,6 +71,14 @@ impl Asking<'_> {
 
     /// The scopes beside everything that can make a difference.
     fn scopes(&self, relevant: &Relevant) -> Vec<Scope> {
+        if self
+            .authz
+            .known
+            .names
+            .lies_in_all_alone(&relevant.action.kind)
+        {
+            return Vec::new();
+        }
         let mut seen = HashSet::from([&Scope::All]);
         let own = self.principal.bindings.iter().map(|binding| &binding.scope);
         own.chain(&relevant.named)

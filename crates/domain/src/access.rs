@@ -5,7 +5,7 @@
 //! Invariants: I5 (nobody reaches another institution's data), I6 (four eyes: [`four_eyes`], which no policy lifts).
 //! Failure story: a refusal names the action and what would be needed, never whether the resource exists.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,6 @@ pub use crate::action::{Action, Role};
 use crate::{
     id::{InstitutionId, ProductId, TeamId},
     refusal::Refusal,
-    request::Facts,
 };
 
 /// Where a role holds.
@@ -186,6 +185,33 @@ pub struct Resource<'a> {
     pub product: Option<&'a ProductId>,
     /// The teams that work on it.
     pub teams: &'a [TeamId],
+}
+
+/// What policies may know of a request when a decision about it is asked for: the record `Asked` of their schema.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The widest source network of IPv4.
+    pub widest_v4_prefix: Option<u8>,
+    /// The widest source network of IPv6.
+    pub widest_v6_prefix: Option<u8>,
+    /// Without an end.
+    pub permanent: bool,
+    /// Days begun from its start to its end.
+    pub length_days: Option<i64>,
+    /// First and last port of each range, both included.
+    pub ports: Vec<(u16, u16)>,
+    /// As in `tcp`.
+    pub protocols: BTreeSet<String>,
+    /// How many source networks.
+    pub source_networks: usize,
+    /// How many destinations.
+    pub destinations: usize,
+    /// Urgent.
+    pub emergency: bool,
+    /// Validation warned of something.
+    pub has_warnings: bool,
+    /// `None`: about several products.
+    pub product: Option<ProductId>,
 }
 
 /// Says what a caller may do: the policies' answers, handed in, so that the domain knows no policy language.

@@ -26,7 +26,6 @@ use crate::{
 };
 pub use approval::{Approval, Approvals};
 pub use break_glass::{BreakGlass, Review, ReviewOutcome};
-pub use facts::Facts;
 pub use reading::{ReadDestination, ReadSource, Reading};
 
 /// Which way the access goes.

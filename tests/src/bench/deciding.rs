@@ -8,10 +8,7 @@
 use std::{collections::HashSet, hint::black_box};
 
 use authz::Authz;
-use domain::{
-    access::{Action, Principal, Resource, RoleBinding},
-    request::Facts,
-};
+use domain::access::{Action, Facts, Principal, Resource, RoleBinding};
 
 use crate::{
     Outcome, Scale,

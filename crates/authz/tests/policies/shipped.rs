@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 
-use domain::{
-    access::{Action, Resource, Role},
-    request::Facts,
-};
+use domain::access::{Action, Facts, Resource, Role};
 use portreeve_authz::{Authz, read_cases};
 
 use crate::{who, with};

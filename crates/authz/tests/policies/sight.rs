@@ -1,9 +1,6 @@
 //! What lists keep is what the policies say: for random policies of an operator, random callers and random things.
 
-use domain::{
-    access::{Action, Principal, Resource, Role, RoleBinding, Scope},
-    request::Facts,
-};
+use domain::access::{Action, Facts, Principal, Resource, Role, RoleBinding, Scope};
 use portreeve_authz::Authz;
 use proptest::prelude::*;
 

@@ -1,45 +1,17 @@
-//! What policies may know of a request when a decision about it is asked for.
+//! What policies may know of a request: made from what validation understood.
 //!
-//! Role: the record `Asked` of the policies' schema, made from what validation understood.
+//! Role: [`Facts`] of a reading, or of a request as it stands.
 //! Invariant: nothing of it is the requester's word alone; all of it was read by the machine. Failure story: none.
-
-use std::collections::BTreeSet;
 
 use super::{Reading, Request};
 use crate::{
+    access::Facts,
     finding::{Finding, Severity},
     id::ProductId,
     time::{End, Instant, Zone},
 };
 
 const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
-
-/// What is known of a request.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
-    /// The widest source network of IPv4.
-    pub widest_v4_prefix: Option<u8>,
-    /// The widest source network of IPv6.
-    pub widest_v6_prefix: Option<u8>,
-    /// Without an end.
-    pub permanent: bool,
-    /// Days begun from its start to its end.
-    pub length_days: Option<i64>,
-    /// First and last port of each range, both included.
-    pub ports: Vec<(u16, u16)>,
-    /// As in `tcp`.
-    pub protocols: BTreeSet<String>,
-    /// How many source networks.
-    pub source_networks: usize,
-    /// How many destinations.
-    pub destinations: usize,
-    /// Urgent.
-    pub emergency: bool,
-    /// Validation warned of something.
-    pub has_warnings: bool,
-    /// `None`: about several products.
-    pub product: Option<ProductId>,
-}
 
 impl Facts {
     /// Of what was understood of a request.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use portreeve_domain as domain;
 use portreeve_domain::{
-    access::{Action, Actor, Permits, Principal, Resource, Role, RoleBinding, Scope},
+    access::{Action, Actor, Facts, Permits, Principal, Resource, Role, RoleBinding, Scope},
     case::{Case, Routing},
     catalogue::{Closing, Product, Server, Terms},
     event::Event,
@@ -21,7 +21,7 @@ use portreeve_domain::{
     id::{GrantId, RequestId, RequestNumber, TeamId},
     refusal::Refusal,
     request::{
-        Approvals, Asked, Facts, ReadDestination, ReadSource, Reading, Request, RequestCommand,
+        Approvals, Asked, ReadDestination, ReadSource, Reading, Request, RequestCommand,
         RequestState, ReviewOutcome, Verdict,
     },
     time::{End, Instant, Validity, Zone},

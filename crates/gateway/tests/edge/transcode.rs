@@ -152,8 +152,8 @@ async fn mistakes_in_body_query_and_headers_are_told_together() {
     assert_eq!(
         places,
         [
-            "/direction",
             "/sorces",
+            "/direction",
             "drft",
             "validateOnly",
             "Idempotency-Key"

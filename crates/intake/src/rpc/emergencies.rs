@@ -4,7 +4,10 @@ use domain::{access::Action, request::RequestCommand};
 use proto::{convert, error::Failure, intake::v1 as wire};
 use tonic::{Request, Response, Status};
 
-use super::requests::{Requests, parts, words};
+use super::{
+    request_parts::words,
+    requests::{Requests, parts},
+};
 
 /// Longest reason of an activation, in bytes: it is read in alerts.
 const MAX_REASON_BYTES: usize = 2_000;

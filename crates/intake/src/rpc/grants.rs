@@ -14,7 +14,7 @@ use proto::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{asked, caller, guard, instant, institution, request_ref, requests::words};
+use super::{asked, caller, guard, instant, institution, request_parts::words, request_ref};
 use crate::{
     ledger::store_failure,
     operations::{

@@ -14,7 +14,7 @@ use proto::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{caller, keys, requests, thread};
+use super::{caller, keys, request_parts, thread};
 use crate::{
     operations::{
         Intake, paging,
@@ -55,7 +55,7 @@ fn act(row: LogRow, event: Event) -> wire::PersonAct {
 fn present(record: Record, caller: &dyn Permits, now: Instant) -> wire::PersonRecord {
     use person_record::Record as Kind;
     let record = match record {
-        Record::Request(case) => Kind::AccessRequest(requests::present(&case, caller, now)),
+        Record::Request(case) => Kind::AccessRequest(request_parts::present(&case, caller, now)),
         Record::Comment(comment) => Kind::Comment(thread::comment_to_wire(comment)),
         Record::Act { row, event } => Kind::Act(act(row, *event)),
         Record::Key(key) => Kind::ApiKey(keys::present(&key)),

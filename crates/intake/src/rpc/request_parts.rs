@@ -1,10 +1,43 @@
-//! The parts of request messages: filters and the fields that a question names.
+//! The parts of request messages: how a request is shown, words, filters, and the fields that a question names.
 
-use domain::access::Principal;
-use proto::{convert, error::Failure, intake::v1 as wire};
+use domain::{
+    access::{Permits, Principal},
+    case::Case,
+    time::Instant,
+};
+use proto::{convert, error::Failure, intake::v1 as wire, types::v1 as types};
 
 use super::{instant, institution};
-use crate::store::RequestFilter;
+use crate::{
+    operations::{Intake, requests::teams_of},
+    store::RequestFilter,
+};
+
+/// Longest words of a move (a reason, a note, a question), in bytes.
+pub(super) const MAX_WORDS_BYTES: usize = 10_000;
+
+pub(super) fn present(case: &Case, caller: &dyn Permits, now: Instant) -> types::AccessRequest {
+    let grants: Vec<_> = case.grants.iter().map(|grant| grant.id).collect();
+    convert::request_to_wire(&case.request, &grants, &teams_of(case), caller, now)
+}
+
+impl Intake {
+    /// A request as `caller` sees it now.
+    pub(super) fn shown(&self, case: &Case, caller: &Principal) -> types::AccessRequest {
+        present(case, &self.authz.asking(caller), self.now())
+    }
+}
+
+pub(super) fn words(field: &str, text: String, required: bool) -> Result<String, Failure> {
+    if text.len() > MAX_WORDS_BYTES || (required && text.trim().is_empty()) {
+        let least = u8::from(required);
+        return Err(Failure::field(
+            field,
+            format!("write {least} to {MAX_WORDS_BYTES} bytes"),
+        ));
+    }
+    Ok(text)
+}
 
 pub(super) fn filter(
     caller: &Principal,

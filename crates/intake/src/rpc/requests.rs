@@ -1,11 +1,9 @@
 //! The thin edge of the request operations: parse, call, encode.
 
 use domain::{
-    access::{Action, Permits, Principal},
-    case::Case,
+    access::Action,
     id::InstitutionId,
     request::{Asked, RequestCommand},
-    time::Instant,
 };
 use proto::{
     convert,
@@ -17,7 +15,7 @@ use tonic::{Request, Response, Status};
 
 use super::{
     asked, caller, guard, instant, institution, paths,
-    request_parts::{filter, question_fields},
+    request_parts::{filter, present, question_fields, words},
     request_ref,
 };
 use crate::{
@@ -25,39 +23,13 @@ use crate::{
     operations::{
         Intake,
         paging::{self, PagePosition},
-        requests::{Call, Created, NewRequest, RequestRef, teams_of},
+        requests::{Call, Created, NewRequest, RequestRef},
     },
 };
-
-/// Longest words of a move (a reason, a note, a question), in bytes.
-pub(super) const MAX_WORDS_BYTES: usize = 10_000;
 
 /// Serves `portreeve.intake.v1.RequestService`.
 #[derive(Clone)]
 pub(crate) struct Requests(pub(crate) Intake);
-
-pub(super) fn present(case: &Case, caller: &dyn Permits, now: Instant) -> types::AccessRequest {
-    let grants: Vec<_> = case.grants.iter().map(|grant| grant.id).collect();
-    convert::request_to_wire(&case.request, &grants, &teams_of(case), caller, now)
-}
-
-impl Intake {
-    /// A request as `caller` sees it now.
-    pub(super) fn shown(&self, case: &Case, caller: &Principal) -> types::AccessRequest {
-        present(case, &self.authz.asking(caller), self.now())
-    }
-}
-
-pub(super) fn words(field: &str, text: String, required: bool) -> Result<String, Failure> {
-    if text.len() > MAX_WORDS_BYTES || (required && text.trim().is_empty()) {
-        let least = u8::from(required);
-        return Err(Failure::field(
-            field,
-            format!("write {least} to {MAX_WORDS_BYTES} bytes"),
-        ));
-    }
-    Ok(text)
-}
 
 /// What every move on a request carries.
 pub(super) struct Target {

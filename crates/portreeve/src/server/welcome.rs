@@ -66,9 +66,12 @@ fn boxed(scheme: &str, gateway: SocketAddr, key: &str, terminal: bool) -> String
         &server,
         "portreeve whoami",
         "portreeve catalogue apply deploy/demo/catalogue.toml",
-        "portreeve request submit --institution north --product alma \\",
-        "    --source 9.9.9.9 --destination alma.north.example \\",
-        "    --service https --for '14 days' --justification 'Trying it out' \\",
+        "portreeve key create --name ria --role requester \\",
+        "    --scope institution:north --secret-file ria.key",
+        "portreeve --key-file ria.key request submit \\",
+        "    --institution north --product alma --source 9.9.9.9 \\",
+        "    --destination alma.north.example --service https \\",
+        "    --for '14 days' --justification 'Trying it out' \\",
         "    --contact-email you@north.example",
     ];
     let skip_server = server.is_empty();

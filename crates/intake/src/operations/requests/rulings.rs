@@ -8,11 +8,11 @@
 //! Failure story: a policy that cannot be evaluated denies: two people approve, and no policy does.
 
 use domain::{
-    access::{Action, Principal},
+    access::{Action, Facts, Principal},
     case::Case,
     id::InstitutionId,
     refusal::Refusal,
-    request::{Approvals, Facts, Verdict},
+    request::{Approvals, Verdict},
 };
 
 use super::{Intake, Surroundings, resource, teams_of};

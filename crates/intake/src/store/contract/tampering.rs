@@ -179,12 +179,17 @@ pub(super) async fn every_altered_history_is_found_out(place: Place) {
     let (mut found, mut false_alarms) = (0, 0);
     for attacker in ["edits rows", "computes the tree anew"] {
         for count in 0..ALTERATIONS {
-            let mut rows = sound.clone();
-            let what = alter(&mut rows, &mut dice);
-            if attacker == "computes the tree anew" {
-                rows.iter_mut().for_each(mend);
-            }
-            assert_ne!(rows, sound, "{what}");
+            let (rows, what) = loop {
+                let mut rows = sound.clone();
+                let what = alter(&mut rows, &mut dice);
+                if attacker == "computes the tree anew" {
+                    rows.iter_mut().for_each(mend);
+                }
+                // Who makes the rows agree again may undo what he altered: that is no alteration.
+                if rows != sound {
+                    break (rows, what);
+                }
+            };
             place.sql(&replacing(&place, &sound, &rows)).await;
             if attacker == "computes the tree anew" && count % SOUND_EVERY == 0 {
                 // He seals it too, with a key of his own: what was kept is not in his database.
