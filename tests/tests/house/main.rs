@@ -24,6 +24,7 @@ mod logins;
 mod pages;
 mod people;
 mod permissions;
+mod policies;
 mod proving;
 mod retries;
 mod sight;
