@@ -21,6 +21,9 @@ use domain::{
 
 use crate::{Authz, facts::context, read::Relevant};
 
+/// Built for measuring: nobody is asked. No shipped executable is.
+pub const UNGUARDED: bool = cfg!(feature = "unguarded");
+
 /// An answer, and the policies that gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
@@ -112,6 +115,12 @@ impl Asking<'_> {
         resource: &Resource<'_>,
         facts: Option<&Facts>,
     ) -> Decision {
+        if UNGUARDED {
+            return Decision {
+                permitted: true,
+                policies: Vec::new(),
+            };
+        }
         let denied = Decision {
             permitted: false,
             policies: Vec::new(),

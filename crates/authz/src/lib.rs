@@ -23,7 +23,7 @@ mod statements;
 mod trouble;
 
 pub use cases::{Case, CaseOutcome, CasesError, read_cases};
-pub use decide::{Asking, Decision};
+pub use decide::{Asking, Decision, UNGUARDED};
 pub use load::Authz;
 pub use read::PolicySource;
 pub use trouble::{Trouble, Troubles};

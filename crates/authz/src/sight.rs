@@ -12,11 +12,17 @@ use std::collections::HashSet;
 use cedar_policy::{Context, Decision as Verdict, PolicySet};
 use domain::access::{Action, Places, Scope, Visibility};
 
-use crate::{decide::Asking, read::Relevant};
+use crate::{
+    decide::{Asking, UNGUARDED},
+    read::Relevant,
+};
 
 impl Asking<'_> {
     /// See [`Authz::visible`](crate::Authz::visible).
     pub fn visible(&self, action: Action) -> Visibility {
+        if UNGUARDED {
+            return Visibility::everything();
+        }
         let Some(relevant) = self.authz.relevant(action) else {
             return Visibility::default();
         };
@@ -25,6 +31,9 @@ impl Asking<'_> {
 
     /// Whether there can be anything that the caller may do `action` to.
     pub(crate) fn might(&self, action: Action) -> bool {
+        if UNGUARDED {
+            return true;
+        }
         let Some(relevant) = self.authz.relevant(action) else {
             return false;
         };

@@ -77,11 +77,36 @@ pub(crate) struct Started {
     pub(crate) ready_ms: f64,
 }
 
+/// An executable, and what it is told beside the usual.
+pub(crate) struct Built<'a> {
+    pub(crate) executable: PathBuf,
+    pub(crate) flags: &'a [(String, String)],
+}
+
+impl Built<'_> {
+    /// What is shipped.
+    fn here() -> Outcome<Self> {
+        Ok(Self {
+            executable: executable()?,
+            flags: &[],
+        })
+    }
+}
+
 /// Starts everything in one process.
 pub(crate) async fn all_in_one(directory: &Path, place: &Place) -> Outcome<Started> {
+    all_in_one_of(&Built::here()?, directory, place).await
+}
+
+/// The same with an executable of its own.
+pub(crate) async fn all_in_one_of(
+    built: &Built<'_>,
+    directory: &Path,
+    place: &Place,
+) -> Outcome<Started> {
     let gateway = free_address()?;
     let before = machine::seconds();
-    let mut process = spawn("portreeve", directory, place, gateway, &[], &[])?;
+    let mut process = spawn(built, "portreeve", directory, place, gateway, &[])?;
     ready(&mut process).await?;
     let ready_ms = (machine::seconds() - before) * 1000.0;
     let key = admin_key(directory).await?;
@@ -109,22 +134,23 @@ pub(crate) async fn split(directory: &Path, place: &Place) -> Outcome<House> {
     let mut processes = Vec::new();
     for (role, address) in roles.into_iter().zip(addresses) {
         let listen = [("--listen".to_owned(), address.to_string())];
-        processes.push(spawn(
-            role,
-            directory,
-            place,
-            gateway,
-            &[role],
-            &[&listen, peers.as_slice()].concat(),
-        )?);
+        let built = Built {
+            flags: &[&listen, peers.as_slice()].concat(),
+            ..Built::here()?
+        };
+        processes.push(spawn(&built, role, directory, place, gateway, &[role])?);
     }
+    let built = Built {
+        flags: &peers,
+        ..Built::here()?
+    };
     processes.push(spawn(
+        &built,
         "gateway",
         directory,
         place,
         gateway,
         &["gateway"],
-        &peers,
     )?);
     for process in &mut processes {
         ready(process).await?;
@@ -150,16 +176,16 @@ async fn admin_key(directory: &Path) -> Outcome<String> {
 }
 
 fn spawn(
+    built: &Built<'_>,
     name: &'static str,
     directory: &Path,
     place: &Place,
     gateway: SocketAddr,
     role: &[&str],
-    flags: &[(String, String)],
 ) -> Outcome<Process> {
     let admin = free_address()?;
     let log = directory.join(format!("{name}.log"));
-    let mut command = Command::new(executable()?);
+    let mut command = Command::new(&built.executable);
     command
         .arg("serve")
         .args(role)
@@ -191,7 +217,7 @@ fn spawn(
         Place::Sqlite(data) => command.arg("--data-dir").arg(data),
         Place::Postgres(url) => command.env("PORTREEVE_DATABASE_URL", url),
     };
-    for (flag, value) in flags {
+    for (flag, value) in built.flags {
         command.args([flag, value]);
     }
     let child = command.spawn()?;

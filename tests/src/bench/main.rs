@@ -26,6 +26,7 @@ mod seed;
 mod soak;
 mod start;
 mod submissions;
+mod trust;
 
 use std::{
     path::{Path, PathBuf},
@@ -70,7 +71,7 @@ impl Scale {
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "submissions",
     "submissions-sqlite",
     "herd",
@@ -80,6 +81,7 @@ const SECTIONS: [&str; 11] = [
     "judge",
     "logins",
     "authz",
+    "trust",
     "candidates",
     "candidates-sqlite",
 ];
@@ -93,7 +95,7 @@ const IN_PROCESS: [&str; 5] = [
     "candidates-sqlite",
 ];
 
-const USAGE: &str = "bench [--quick] [--repetitions N] [submissions] [submissions-sqlite] [herd] [idle] [feed] [start] [judge] [logins] [authz] [candidates] [candidates-sqlite]
+const USAGE: &str = "bench [--quick] [--repetitions N] [submissions] [submissions-sqlite] [herd] [idle] [feed] [start] [judge] [logins] [authz] [trust] [candidates] [candidates-sqlite]
 bench soak [--minutes N] [--quick]";
 
 fn main() -> ExitCode {
@@ -184,6 +186,7 @@ async fn measure(report: &mut Report, scale: &Scale, chosen: &[String], director
                 "judge" => judging::measure(report, scale),
                 "logins" => logins::measure(report, scale),
                 "authz" => deciding::measure(report, scale),
+                "trust" => trust::measure(report, scale, &place).await,
                 "candidates" => candidates::on_postgres(report, scale).await,
                 "candidates-sqlite" => candidates::on_sqlite(report, scale, &place).await,
                 _ => soak::measure(report, scale, &place).await,
@@ -223,7 +226,7 @@ fn build() -> Outcome<()> {
 }
 
 /// `target`, two levels above this program.
-fn target_directory() -> Outcome<PathBuf> {
+pub(crate) fn target_directory() -> Outcome<PathBuf> {
     let program = std::env::current_exe()?;
     let target = program
         .parent()

@@ -5,10 +5,11 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
 
+use authz::Authz;
 use domain::access::{Action, Principal};
 use proto::{
     error::Failure,
@@ -139,10 +140,11 @@ impl Ledger {
     }
 }
 
+static POLICIES: LazyLock<Authz> = LazyLock::new(|| Authz::shipped().unwrap());
+
 fn authorize<T>(request: &Request<T>) -> Result<(), Status> {
     let principal = request.extensions().get::<Principal>().unwrap();
-    let authz = authz::Authz::shipped().unwrap();
-    Ok(authz
+    Ok(POLICIES
         .admit(principal, Action::ServiceTime)
         .map_err(Failure::from)?)
 }

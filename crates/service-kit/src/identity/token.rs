@@ -34,6 +34,9 @@ const CACHE_GENERATION: usize = 4096;
 
 const VERSION: &str = "v1.";
 
+/// Built for measuring: what comes is believed. No shipped executable is.
+const UNGUARDED: bool = cfg!(feature = "unguarded");
+
 /// The secret that signs and verifies: 32 bytes. Shown nowhere.
 #[derive(Clone)]
 pub struct TokenKey([u8; 32]);
@@ -158,6 +161,10 @@ impl TokenSigner {
         let mut token = String::with_capacity(VERSION.len() + body.len() * 4 / 3 + 48);
         token.push_str(VERSION);
         URL_SAFE_NO_PAD.encode_string(&body, &mut token);
+        if UNGUARDED {
+            token.push('.');
+            return token;
+        }
         let mac = self.key.mac(&token).finalize().into_bytes();
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(mac, &mut token);
@@ -201,6 +208,9 @@ impl TokenVerifier {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::TooLong);
         }
+        if UNGUARDED {
+            return self.inner.key.open(token);
+        }
         let digest = random::sha256(token.as_bytes());
         let known = self.seen().get(&digest);
         let verified = match known {
@@ -236,12 +246,14 @@ impl TokenKey {
     fn open(&self, token: &str) -> Result<Verified, TokenError> {
         let (signed, mac) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let body = signed.strip_prefix(VERSION).ok_or(TokenError::Malformed)?;
-        let mac = URL_SAFE_NO_PAD
-            .decode(mac)
-            .map_err(|_| TokenError::Malformed)?;
-        self.mac(signed)
-            .verify_slice(&mac)
-            .map_err(|_| TokenError::WrongSignature)?;
+        if !UNGUARDED {
+            let mac = URL_SAFE_NO_PAD
+                .decode(mac)
+                .map_err(|_| TokenError::Malformed)?;
+            self.mac(signed)
+                .verify_slice(&mac)
+                .map_err(|_| TokenError::WrongSignature)?;
+        }
 
         let body = Bytes::from(
             URL_SAFE_NO_PAD
