@@ -1,15 +1,11 @@
 //! One question, one answer.
 //!
-//! Role: [`Authz::asking`] prepares a caller once a call; [`Asking`] then answers for it, and remembers what it said, so
-//! that a page of a hundred rows costs a few decisions.
+//! Role: [`Authz::asking`] prepares a caller; [`Asking`] then answers for it, from memory where it can ([`crate::memo`]).
 //! Invariants: deny by default; a policy that could not be evaluated denies whatever the others say.
 //! Failure story: a denial for want of evaluation is logged and counted (`portreeve_authz_failures`); it never reaches
 //! the caller as anything but a refusal.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::HashSet, sync::Arc};
 
 use cedar_policy::{
     Context, Decision as Verdict, Entities, Entity, EntityUid, PolicySet, Request, Response,
@@ -19,7 +15,7 @@ use domain::{
     refusal::Refusal,
 };
 
-use crate::{Authz, facts::context, read::Relevant};
+use crate::{Authz, facts::context, memo::Caller, read::Relevant};
 
 /// Built for measuring: nobody is asked. No shipped executable is.
 pub const UNGUARDED: bool = cfg!(feature = "unguarded");
@@ -33,22 +29,16 @@ pub struct Decision {
     pub policies: Vec<String>,
 }
 
-/// What a remembered answer was about.
-type Asked = (Action, Option<String>, Option<String>, Vec<String>);
-
 /// A caller about whom questions are asked.
 pub struct Asking<'a> {
     pub(crate) authz: &'a Authz,
-    pub(crate) principal: &'a Principal,
-    /// `None`: it could not be built, so everything is denied.
-    caller: Option<(EntityUid, Entity)>,
-    said: Mutex<HashMap<Asked, bool>>,
+    pub(crate) caller: Arc<Caller>,
 }
 
 impl Authz {
     /// Prepares the questions about `principal`.
-    pub fn asking<'a>(&'a self, principal: &'a Principal) -> Asking<'a> {
-        let caller = match self.known.names.caller(principal) {
+    pub fn asking(&self, principal: &Principal) -> Asking<'_> {
+        let build = || match self.known.names.caller(principal) {
             Ok(entity) => Some((entity.uid(), entity)),
             Err(error) => {
                 failed(&error, "a caller");
@@ -57,9 +47,7 @@ impl Authz {
         };
         Asking {
             authz: self,
-            principal,
-            caller,
-            said: Mutex::new(HashMap::new()),
+            caller: self.callers.of(principal, build),
         }
     }
 
@@ -128,6 +116,9 @@ impl Asking<'_> {
         let Some(relevant) = self.authz.relevant(action) else {
             return denied;
         };
+        if relevant.all.is_empty() {
+            return denied;
+        }
         let context = match facts.map_or_else(|| Ok(Context::empty()), context) {
             Ok(context) => context,
             Err(error) => {
@@ -183,7 +174,7 @@ impl Asking<'_> {
         scopes: HashSet<EntityUid>,
         context: Context,
     ) -> Option<Response> {
-        let (uid, caller) = self.caller.as_ref()?;
+        let (uid, caller) = self.caller.entity.as_ref()?;
         // What is the caller's own is the caller.
         let own = relevant.action.kind == *uid.type_name();
         let thing = (!own).then(|| self.authz.known.names.thing(&relevant.action.kind, scopes));
@@ -219,27 +210,13 @@ impl Asking<'_> {
 
 impl Permits for Asking<'_> {
     fn principal(&self) -> &Principal {
-        self.principal
+        &self.caller.principal
     }
 
     fn may(&self, action: Action, resource: &Resource<'_>) -> bool {
-        let asked = (
-            action,
-            resource.institution.map(ToString::to_string),
-            resource.product.map(ToString::to_string),
-            resource.teams.iter().map(ToString::to_string).collect(),
-        );
-        let said = |this: &Self| {
-            let said = this.said.lock().unwrap_or_else(PoisonError::into_inner);
-            said.get(&asked).copied()
-        };
-        if let Some(said) = said(self) {
-            return said;
-        }
-        let permitted = self.decide(action, resource, None).permitted;
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.insert(asked, permitted);
-        permitted
+        self.caller.answer(action, resource, || {
+            self.decide(action, resource, None).permitted
+        })
     }
 
     fn may_knowing(&self, action: Action, resource: &Resource<'_>, facts: &Facts) -> bool {

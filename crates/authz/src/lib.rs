@@ -16,6 +16,7 @@ mod entities;
 mod facts;
 mod form;
 mod load;
+mod memo;
 mod read;
 mod schema;
 mod sight;

@@ -16,6 +16,7 @@ use domain::access::Action;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    memo::Callers,
     read::{PolicySource, Reader, Relevant},
     schema::{Known, known},
     trouble::{Trouble, Troubles},
@@ -53,6 +54,7 @@ pub struct Authz {
     pub(crate) authorizer: Authorizer,
     /// By `Action as usize`.
     pub(crate) relevant: Vec<Relevant>,
+    pub(crate) callers: Callers,
     sources: Vec<PolicySource>,
 }
 
@@ -93,6 +95,7 @@ impl Authz {
             known,
             authorizer: Authorizer::new(),
             relevant,
+            callers: Callers::default(),
             sources,
         })
     }

@@ -23,10 +23,12 @@ impl Asking<'_> {
         if UNGUARDED {
             return Visibility::everything();
         }
-        let Some(relevant) = self.authz.relevant(action) else {
-            return Visibility::default();
-        };
-        self.sight(relevant).unwrap_or_default()
+        self.caller.sight(action, || {
+            let relevant = self.authz.relevant(action);
+            relevant
+                .and_then(|relevant| self.sight(relevant))
+                .unwrap_or_default()
+        })
     }
 
     /// Whether there can be anything that the caller may do `action` to.
@@ -37,11 +39,8 @@ impl Asking<'_> {
         let Some(relevant) = self.authz.relevant(action) else {
             return false;
         };
-        let Some(sight) = self.sight(relevant) else {
-            return false;
-        };
         // A permit of another form is asked when the thing is known; what is forbidden everywhere is so already.
-        !sight.is_empty()
+        !self.visible(action).is_empty()
             || (relevant.may_permit && self.forbidden(relevant, &Scope::All) == Some(false))
     }
 
@@ -89,7 +88,12 @@ impl Asking<'_> {
             return Vec::new();
         }
         let mut seen = HashSet::from([&Scope::All]);
-        let own = self.principal.bindings.iter().map(|binding| &binding.scope);
+        let own = self
+            .caller
+            .principal
+            .bindings
+            .iter()
+            .map(|binding| &binding.scope);
         own.chain(&relevant.named)
             .filter(|scope| seen.insert(scope))
             .cloned()

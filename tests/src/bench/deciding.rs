@@ -1,11 +1,11 @@
 //! Deciding: who may do what, by Cedar.
 //!
-//! Role: asks the shipped policies as the services do, in this process: one decision on one thing with nothing
-//! remembered, the caller built anew each time; what a list is asked for; the same decision from a table in memory.
+//! Role: asks the shipped policies as the services do, in this process: one decision on one thing that is not
+//! remembered; the same one remembered; what a list is asked for anew; the same decision from a table in memory.
 //! Invariants: every question is timed by itself, so that there is a tail to look at; every answer is looked at.
 //! Failure story: an answer that is not the expected one fails the section: a fast wrong answer is no figure.
 
-use std::{collections::HashSet, hint::black_box};
+use std::{cell::Cell, collections::HashSet, hint::black_box};
 
 use authz::Authz;
 use domain::access::{Action, Facts, Principal, Resource, RoleBinding};
@@ -82,12 +82,38 @@ pub(crate) fn measure(report: &mut Report, scale: &Scale) -> Outcome<()> {
         report.add(Figure::new(SECTION, format!("{name}: p99"), "us", p99).at_most(50.0));
     }
     let (p50, p99) = timed(scale, || {
+        authz.may(
+            black_box(&caller),
+            Action::RequestDecide,
+            black_box(&resource),
+        )
+    })?;
+    report.add(Figure::new(SECTION, "the same one again: p50", "us", p50));
+    report.add(Figure::new(SECTION, "the same one again: p99", "us", p99));
+    let count = Cell::new(0_u64);
+    let (p50, p99) = timed(scale, || {
+        // Another caller each time: nothing is remembered of it.
+        count.set(count.get() + 1);
+        let stranger = Principal {
+            id: format!("key:{}", count.get()),
+            ..caller.clone()
+        };
         !authz
-            .visible(black_box(&caller), Action::RequestRead)
+            .visible(black_box(&stranger), Action::RequestRead)
             .is_empty()
     })?;
-    report.add(Figure::new(SECTION, "what a list shows: p50", "us", p50));
-    report.add(Figure::new(SECTION, "what a list shows: p99", "us", p99));
+    report.add(Figure::new(
+        SECTION,
+        "what a list shows a new caller: p50",
+        "us",
+        p50,
+    ));
+    report.add(Figure::new(
+        SECTION,
+        "what a list shows a new caller: p99",
+        "us",
+        p99,
+    ));
 
     // What a table of roles and actions in memory would cost, with nobody able to read or change it.
     let table: HashSet<(&str, &str)> = Action::ALL

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use testkit::{Client, House, Receiver, Store, asked};
 
-use crate::people::{GRANTS, People, REQUESTS, id, with};
+use crate::people::{GRANTS, People, REQUESTS, id, may, with};
 
 crate::on_both_stores!(
     an_emergency_is_opened_before_its_review_and_stands_out,
@@ -50,13 +50,6 @@ async fn reviewed(people: &People, request: &Value, outcome: &str) -> Value {
         .on_request(&people.otto, "review", request, body)
         .await
         .ok()
-}
-
-fn may(seen: &Value, action: &str) -> bool {
-    seen["allowedActions"]
-        .as_array()
-        .unwrap()
-        .contains(&json!(action))
 }
 
 /// Passes the hours one by one, so that every deadline in between is its own.

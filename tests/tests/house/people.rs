@@ -24,6 +24,14 @@ pub(crate) fn id(thing: &Value) -> &str {
     thing["id"].as_str().unwrap()
 }
 
+/// Whether whoever read a thing is offered `action` on it.
+pub(crate) fn may(seen: &Value, action: &str) -> bool {
+    seen["allowedActions"]
+        .as_array()
+        .unwrap()
+        .contains(&json!(action))
+}
+
 /// The codes of findings, or of a problem's errors.
 pub(crate) fn codes(findings: &Value) -> Vec<&str> {
     let mut codes: Vec<_> = findings

@@ -1,9 +1,9 @@
 //! What an operator's policies make of an approval: a second one is needed, none is needed, an emergency must wait.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use testkit::{House, Store, asked};
 
-use crate::people::{People, REQUESTS, id, with};
+use crate::people::{People, REQUESTS, id, may, with};
 
 crate::on_both_stores!(
     a_policy_asks_for_a_second_approver_and_is_named,
@@ -18,13 +18,6 @@ async fn under(store: Store, policy: &str) -> People {
     let path = directory.path().to_str().unwrap();
     // Policies are read at start; the directory may go then.
     People::meet_in(House::start_with(store, &[("authz.policy-dir", path)]).await).await
-}
-
-fn may(seen: &Value, action: &str) -> bool {
-    seen["allowedActions"]
-        .as_array()
-        .unwrap()
-        .contains(&json!(action))
 }
 
 async fn a_policy_asks_for_a_second_approver_and_is_named(store: Store) {

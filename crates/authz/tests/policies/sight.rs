@@ -1,6 +1,9 @@
 //! What lists keep is what the policies say: for random policies of an operator, random callers and random things.
 
-use domain::access::{Action, Facts, Principal, Resource, Role, RoleBinding, Scope};
+use domain::{
+    access::{Action, Facts, Principal, Resource, Role, RoleBinding, Scope},
+    id::InstitutionId,
+};
 use portreeve_authz::Authz;
 use proptest::prelude::*;
 
@@ -92,6 +95,14 @@ struct Thing {
     teams: Vec<usize>,
 }
 
+impl Thing {
+    /// One that policies may name, or another.
+    fn institution(&self) -> InstitutionId {
+        let name = INSTITUTIONS.get(self.institution).unwrap_or(&"other");
+        name.parse().unwrap()
+    }
+}
+
 fn thing() -> impl Strategy<Value = Thing> {
     let teams = prop::sample::subsequence(vec![0, 1, 2], 0..=3);
     (0..4_usize, prop::option::of(0..3_usize), teams).prop_map(|(institution, product, teams)| {
@@ -148,11 +159,7 @@ fn agree(
         let sees = asking.visible(action);
         let mut any = false;
         for thing in things {
-            let institution = INSTITUTIONS
-                .get(thing.institution)
-                .unwrap_or(&"other")
-                .parse()
-                .unwrap();
+            let institution = thing.institution();
             let product = thing
                 .product
                 .map(|index| PRODUCTS.get(index).unwrap_or(&"other").parse().unwrap());
@@ -189,11 +196,7 @@ fn agree(
         Action::RequestApproveAlone,
     ] {
         for thing in things {
-            let institution = INSTITUTIONS
-                .get(thing.institution)
-                .unwrap_or(&"other")
-                .parse()
-                .unwrap();
+            let institution = thing.institution();
             let resource = Resource {
                 institution: Some(&institution),
                 ..Resource::default()
