@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     access::Actor,
-    id::{GrantId, InstitutionId, TeamId},
+    id::{GrantId, InstitutionId, LinkId, TeamId},
     net::Rule,
     time::Instant,
 };
@@ -279,6 +279,9 @@ pub struct Details {
     /// Fields of what was asked that it is about.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<String>,
+    /// The link that it is about; its note says for whom the link was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<LinkId>,
     /// The queue it is in now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<TeamId>,

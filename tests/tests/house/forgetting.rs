@@ -9,12 +9,14 @@ use tlog::Head;
 
 use crate::{
     history::sealed,
+    links::{link, links, page, stranger},
     people::{People, id, with},
 };
 
 crate::on_both_stores!(
     a_person_sees_what_is_kept_about_them,
     an_erased_person_is_nowhere_and_history_still_verifies,
+    who_made_a_link_and_who_held_it_are_erased_from_it,
     who_still_acts_is_not_erased,
     nobody_else_may_ask,
 );
@@ -183,6 +185,95 @@ async fn an_erased_person_is_nowhere_and_history_still_verifies(store: Store) {
         forged.row(&row);
     }
     assert_eq!((altered, forged.finish().fault_count), (1, 1));
+}
+
+async fn who_made_a_link_and_who_held_it_are_erased_from_it(store: Store) {
+    let people = People::meet(store).await;
+    let admin = &people.house.admin;
+    let request = people.submits(&asked()).await;
+    let wish = |whom: &str| json!({"recipient": whom, "purposes": ["prove_source"]});
+    let unused = link(
+        &people.ria,
+        &request,
+        wish("Jane Roe <JANE.ROE@north.example>"),
+    )
+    .await;
+    let path = link(&people.ria, &request, wish("Ada of NetOps")).await;
+    let proof = [("name", "Ada Byron")];
+    let colleague = stranger(&people.house);
+    let proved = colleague.form(&format!("{path}/source"), &proof).await;
+    assert_eq!(proved.status, 200, "{}", page(&proved));
+    let auditor = people.house.key("auditor", "all").await;
+    let (_, before, _) = sealed(&people, &auditor).await;
+    let listed = async || people.ann.get(&links(&request)).await.ok()["links"].clone();
+    let held = id(&listed().await[0]).to_owned();
+    let ria = principal(&people.ria).await;
+
+    // Each of them sees the links that tell of them.
+    let (by_ria, by_ada, by_jane) = (
+        json!({"principal": ria}),
+        json!({"principal": format!("link:{held}")}),
+        json!({"email": EMAIL}),
+    );
+    for (person, whom) in [
+        (
+            &by_ria,
+            ["Ada of NetOps", "Jane Roe <JANE.ROE@north.example>"].as_slice(),
+        ),
+        (&by_ada, &["Ada of NetOps"]),
+        (&by_jane, &["Jane Roe <JANE.ROE@north.example>"]),
+    ] {
+        let records = kept(admin, person).await;
+        let mut told: Vec<_> = of_kind(&records, "link")
+            .into_iter()
+            .map(|link| link["recipient"].as_str().unwrap())
+            .collect();
+        told.sort_unstable();
+        assert_eq!(told, whom, "{records:#?}");
+    }
+
+    // Whoever holds a link that works can still act with it.
+    let body = json!({"person": by_ada, "reason": "left"});
+    let refused = admin.post("/v1/persons:erase", &body).await;
+    refused.refused(409, "PERSON_ACTIVE");
+    for listed in listed().await.as_array().unwrap() {
+        let path = format!("{}/{}:revoke", links(&request), id(listed));
+        people.ria.post(&path, &json!({})).await.ok();
+    }
+    erase(admin, &by_ada, false).await;
+    erase(admin, &by_jane, false).await;
+    let now = listed().await;
+    assert_eq!(now[0]["recipient"], "erased person");
+    assert_eq!(now[1]["recipient"], "Jane Roe <[erased]>");
+    assert_eq!(now[0]["createdBy"]["displayName"], "Ria");
+
+    let key = ria.strip_prefix("key:").unwrap();
+    let revoke = format!("/v1/apiKeys/{key}:revoke");
+    admin.post(&revoke, &json!({})).await.ok();
+    let answer = erase(admin, &by_ria, true).await;
+    let now = listed().await;
+    for link in now.as_array().unwrap() {
+        assert_eq!(link["createdBy"]["id"], answer["pseudonym"]);
+        assert_eq!(link["createdBy"]["displayName"], "erased person");
+        assert_eq!(link["state"], "revoked");
+    }
+    assert_eq!(now[1]["recipient"], "[erased]");
+    for person in [&by_ria, &by_ada, &by_jane] {
+        let records = kept(admin, person).await;
+        assert!(records.is_empty(), "{records:#?}");
+    }
+
+    let (_, after, _) = sealed(&people, &auditor).await;
+    let place = people.house.stop().await;
+    let report = checked(&place, vec![before, after]).await;
+    assert!(report.is_sound(), "{:?}", report.faults);
+    for row in rows(&place).await {
+        let told = String::from_utf8_lossy(&row.details);
+        for name in [ria.as_str(), "Ria", "Jane", "Ada", held.as_str(), &unused] {
+            let names = told.contains(name) && !told.contains(&format!("\"link\":\"{name}\""));
+            assert!(!names, "{name} in {told}");
+        }
+    }
 }
 
 async fn checked(place: &Place, heads: Vec<Head>) -> check::Report {

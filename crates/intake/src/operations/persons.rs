@@ -1,34 +1,37 @@
 //! What is kept about a person: copied out, or erased without breaking history.
 //!
-//! Role: walks the ledger in three stretches (requests with their grants and comments, the private details of events,
-//! keys), a bounded part a call, and either tells what mentions the person or rewrites it. What is rewritten, and how, is
+//! Role: walks the ledger in four stretches (requests with their grants and comments, the private details of events,
+//! keys, links), a bounded part a call, and either tells what mentions the person or rewrites it. What is rewritten, and how, is
 //! [`forget`]'s alone.
 //! Invariants: I8: envelopes are never touched, and every rewritten detail is named, with the commitment to its new form,
 //! by the `person.erased` event of the same commit: a rewriting that no event tells of is a fault for
-//! [`crate::history::check`]. A key that still works is not erased, or nobody could say who acts with it.
+//! [`crate::history::check`]. A key or a link that still works is not erased, or nobody could say who acts with it.
 //! Failure story: a call that fails or a caller that goes away leaves what is not yet erased as it was; erasing again
 //! finds it.
 
 pub(crate) mod forget;
-
-use std::str::FromStr;
+mod walk;
 
 use domain::{
     access::{Action, Principal},
     case::Case,
     event::{Event, EventType, Redacted},
-    id::{KeyId, RequestId},
+    id::{KeyId, LinkId, RequestId},
+    link::{Link, LinkState},
     refusal::Kind,
 };
 use proto::error::Failure;
 use service_kit::random;
 
-use self::forget::{Forgetting, Person};
+use self::{
+    forget::{Forgetting, Person},
+    walk::{Place, Walk},
+};
 use super::{Intake, paging::Binding};
 use crate::{
     envelope,
     ledger::{Needs, store_failure},
-    store::{ApiKey, Comment, LogRow, Redaction},
+    store::{ApiKey, Comment, LogRow, Redaction, StoredLink},
 };
 
 /// Requests of a call.
@@ -41,78 +44,18 @@ const EVENTS: u32 = 500;
 /// Keys of a call.
 const KEYS: u32 = 200;
 
+/// Links that a call looks at.
+const LINKS: u32 = 200;
+
 /// Comments that are read at once.
 const COMMENTS: u32 = 1_000;
-
-/// Where a walk goes on, and the name that the person gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Walk {
-    pseudonym: String,
-    place: Place,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Requests(Option<RequestId>),
-    Events(u64),
-    Keys(Option<KeyId>),
-}
-
-impl Walk {
-    fn new() -> Self {
-        Self {
-            pseudonym: format!("person:{}", random::hex(&random::bytes::<8>())),
-            place: Place::Requests(None),
-        }
-    }
-
-    fn at(&self, place: Place) -> Self {
-        Self {
-            place,
-            ..self.clone()
-        }
-    }
-
-    fn words(&self) -> String {
-        let (stretch, after) = match self.place {
-            Place::Requests(after) => ("requests", after.map(|id| id.to_string())),
-            Place::Events(after) => ("events", Some(after.to_string())),
-            Place::Keys(before) => ("keys", before.map(|id| id.to_string())),
-        };
-        let after = after.unwrap_or_default();
-        format!("{} {stretch} {after}", self.pseudonym)
-    }
-}
-
-impl FromStr for Walk {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let mut parts = text.split(' ');
-        let (Some(pseudonym), Some(stretch), Some(after), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(());
-        };
-        let place = match (stretch, after) {
-            ("requests", "") => Place::Requests(None),
-            ("requests", id) => Place::Requests(Some(id.parse().map_err(|_| ())?)),
-            ("events", position) => Place::Events(position.parse().map_err(|_| ())?),
-            ("keys", "") => Place::Keys(None),
-            ("keys", id) => Place::Keys(Some(id.parse().map_err(|_| ())?)),
-            _ => return Err(()),
-        };
-        Ok(Self {
-            pseudonym: pseudonym.to_owned(),
-            place,
-        })
-    }
-}
 
 /// A part of the ledger, as far as it may mention the person.
 enum Part {
     Requests(Vec<RequestId>),
     Events(Vec<LogRow>),
     Keys(Vec<ApiKey>),
+    Links(Vec<Link>),
 }
 
 /// Something that tells of a person.
@@ -121,6 +64,7 @@ pub(crate) enum Record {
     Comment(Comment),
     Act { row: LogRow, event: Box<Event> },
     Key(ApiKey),
+    Link(Box<Link>),
 }
 
 /// A page of them.
@@ -137,7 +81,14 @@ pub(crate) struct Erased {
     pub(crate) comments: u32,
     pub(crate) events: u32,
     pub(crate) keys: u32,
+    pub(crate) links: u32,
     pub(crate) next_page_token: String,
+}
+
+impl Erased {
+    fn any(&self) -> bool {
+        self.requests + self.comments + self.events + self.keys + self.links > 0
+    }
 }
 
 /// What is to be erased.
@@ -198,6 +149,13 @@ impl Intake {
                 let theirs = |key: &ApiKey| telling.key(key).is_some();
                 records.extend(keys.into_iter().filter(theirs).map(Record::Key));
             }
+            Part::Links(links) => {
+                for link in links {
+                    if telling.link(&link)?.is_some() {
+                        records.push(Record::Link(Box::new(link)));
+                    }
+                }
+            }
         }
         Ok(Copied {
             records,
@@ -217,6 +175,7 @@ impl Intake {
         let walk = self.walk(page_token, binding)?;
         self.no_longer_acts(&erasure.person).await?;
         let (part, next) = self.part(&erasure.person, &walk).await?;
+        let forgetting = Forgetting::new(&erasure.person, &walk.pseudonym, erasure.words);
         let mut comments = Vec::new();
         let mut needs = Needs::default();
         match &part {
@@ -227,10 +186,18 @@ impl Intake {
                 needs.cases.clone_from(ids);
             }
             Part::Keys(keys) => needs.keys = keys.iter().map(|key| key.id).collect(),
+            Part::Links(links) => {
+                for link in links {
+                    // The lock of its request's row is what a link changes under.
+                    if forgetting.link(link)?.is_some() {
+                        needs.cases.push(link.request);
+                        needs.links_of.push(link.request);
+                    }
+                }
+            }
             Part::Events(_) => {}
         }
         let actor = caller.actor();
-        let forgetting = Forgetting::new(&erasure.person, &walk.pseudonym, erasure.words);
         let erased = self
             .ledger
             .commit(needs, move |work| {
@@ -272,8 +239,21 @@ impl Intake {
                         erased.keys = count(now_kept.len());
                         work.put_rows(|changes| changes.keys.extend(now_kept));
                     }
+                    Part::Links(links) => {
+                        let mut now_kept = Vec::new();
+                        for link in links {
+                            let Some(stored) = work.link(link.request, link.id) else {
+                                continue;
+                            };
+                            if let Some(link) = forgetting.link(&stored.link)? {
+                                now_kept.push(StoredLink { link, ..stored });
+                            }
+                        }
+                        erased.links = count(now_kept.len());
+                        work.put_rows(|changes| changes.links.extend(now_kept));
+                    }
                 }
-                if erased.requests + erased.comments + erased.events + erased.keys > 0 {
+                if erased.any() {
                     let event = Event::new(EventType::PersonErased, &actor, work.now)
                         .with_note(&erasure.reason)
                         .with(|details| details.redacted = redacted);
@@ -301,24 +281,24 @@ impl Intake {
             .unwrap_or_default()
     }
 
-    /// A key that still works keeps its name: whoever reads the history has to know who acts.
+    /// A key or a link that still works keeps its name: whoever reads the history has to know who acts.
     async fn no_longer_acts(&self, person: &Person) -> Result<(), Failure> {
-        let Some(id) = person.key() else {
-            return Ok(());
-        };
         let store = self.ledger.store();
-        let key = store.keys(Some(KeyId(following(id.0))), 1).await;
-        let key = key.map_err(|error| store_failure(&error))?;
-        let now = store.now().await.map_err(|error| store_failure(&error))?;
-        let lives = key
-            .iter()
-            .any(|key| key.id == id && super::keys::is_live(key, now));
-        if lives {
-            return Err(Failure::new(
-                Kind::Precondition,
-                "PERSON_ACTIVE",
-                "this key still works; revoke it first, then erase who it was",
-            ));
+        let failed = |error| store_failure(&error);
+        let now = store.now().await.map_err(failed)?;
+        if let Some(id) = person.key() {
+            let found = store.keys(Some(KeyId(following(id.0))), 1).await;
+            let mut found = found.map_err(failed)?.into_iter();
+            if found.any(|key| key.id == id && super::keys::is_live(&key, now)) {
+                return Err(active("this key still works; revoke it first"));
+            }
+        }
+        if let Some(id) = person.link() {
+            let found = store.links(Some(LinkId(preceding(id.0))), 1).await;
+            let mut found = found.map_err(failed)?.into_iter();
+            if found.any(|link| link.id == id && link.state(now) == LinkState::Open) {
+                return Err(active("this link still works; take it back first"));
+            }
         }
         Ok(())
     }
@@ -358,8 +338,15 @@ impl Intake {
                 let found = store.keys(before, KEYS).await.map_err(failed)?;
                 let full = count(found.len()) >= KEYS;
                 let last = found.last().filter(|_| full);
-                let next = last.map(|key| walk.at(Place::Keys(Some(key.id))));
-                (Part::Keys(found), next)
+                let next = last.map_or(Place::Links(None), |key| Place::Keys(Some(key.id)));
+                (Part::Keys(found), Some(walk.at(next)))
+            }
+            Place::Links(after) => {
+                let found = store.links(after, LINKS).await.map_err(failed)?;
+                let full = count(found.len()) >= LINKS;
+                let last = found.last().filter(|_| full);
+                let next = last.map(|link| walk.at(Place::Links(Some(link.id))));
+                (Part::Links(found), next)
             }
         })
     }
@@ -386,6 +373,16 @@ fn following(id: uuid::Uuid) -> uuid::Uuid {
     uuid::Uuid::from_u128(id.as_u128().saturating_add(1))
 }
 
+/// The id before `id`: lists of links begin after one.
+fn preceding(id: uuid::Uuid) -> uuid::Uuid {
+    uuid::Uuid::from_u128(id.as_u128().saturating_sub(1))
+}
+
+fn active(first: &str) -> Failure {
+    let text = format!("{first}, then erase who it was");
+    Failure::new(Kind::Precondition, "PERSON_ACTIVE", text)
+}
+
 /// The row's details without the person, under a salt of their own: the old salt goes, so that nobody can try out which
 /// name the envelope's commitment was made of.
 fn redaction(forgetting: &Forgetting, row: &LogRow) -> Option<Redaction> {
@@ -400,31 +397,5 @@ fn committed(redaction: &Redaction) -> Redacted {
     Redacted {
         position: redaction.position,
         commitment: envelope::commitment(&redaction.salt, &redaction.details),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_walk_is_read_as_it_was_written() {
-        let first = Walk::new();
-        let id = uuid::Uuid::from_u128(7);
-        for place in [
-            Place::Requests(None),
-            Place::Requests(Some(RequestId(id))),
-            Place::Events(42),
-            Place::Keys(None),
-            Place::Keys(Some(KeyId(id))),
-        ] {
-            let walk = first.at(place);
-            assert_eq!(walk.words().parse(), Ok(walk));
-        }
-        for wrong in ["", "a", "a requests", "a events x", "a keys 1 2", "a b c"] {
-            assert_eq!(wrong.parse::<Walk>(), Err(()), "{wrong}");
-        }
-        let other = Walk::new();
-        assert_ne!(first.pseudonym, other.pseudonym);
     }
 }

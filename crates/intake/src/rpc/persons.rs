@@ -59,6 +59,7 @@ fn present(record: Record, caller: &dyn Permits, now: Instant) -> wire::PersonRe
         Record::Comment(comment) => Kind::Comment(thread::comment_to_wire(comment)),
         Record::Act { row, event } => Kind::Act(act(row, *event)),
         Record::Key(key) => Kind::ApiKey(keys::present(&key)),
+        Record::Link(link) => Kind::Link(convert::link_to_wire(&link, now)),
     };
     wire::PersonRecord {
         record: Some(record),
@@ -121,6 +122,7 @@ impl PersonService for Persons {
             comments: erased.comments,
             events: erased.events,
             api_keys: erased.keys,
+            links: erased.links,
             next_page_token: erased.next_page_token,
         }))
     }

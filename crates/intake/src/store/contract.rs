@@ -232,6 +232,7 @@ contract! {
     rest::nul_characters_do_no_harm,
     links::a_link_is_found_by_its_token_and_listed_by_its_request,
     links::no_more_links_of_a_request_are_read_than_it_may_have,
+    links::links_are_walked_by_id_and_rewritten_in_their_place,
     history::a_head_replaces_only_the_one_that_it_grew_from,
     history::two_sealers_make_one_history_and_prove_every_event,
     history::what_was_altered_stops_the_sealer,

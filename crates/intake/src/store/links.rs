@@ -6,7 +6,7 @@
 
 use async_trait::async_trait;
 use domain::{
-    id::RequestId,
+    id::{LinkId, RequestId},
     link::{Link, MAX_LINKS},
 };
 use uuid::Uuid;
@@ -52,6 +52,9 @@ pub(crate) trait Links: Send + Sync {
 
     /// Every link of a request, newest first.
     async fn links_of(&self, request: RequestId) -> Result<Vec<Link>, StoreError>;
+
+    /// Links of every request by id after `after`: for who looks at all of them.
+    async fn links(&self, after: Option<LinkId>, limit: u32) -> Result<Vec<Link>, StoreError>;
 }
 
 macro_rules! implement_links {
@@ -76,6 +79,22 @@ macro_rules! implement_links {
                 let records: Vec<LinkRecord> = sqlx::query_as(sql!("links_of_request"))
                     .bind(request.0)
                     .bind(links::READ_AT_MOST)
+                    .fetch_all(self.readers())
+                    .await?;
+                records
+                    .into_iter()
+                    .map(|record| Ok(record.read()?.link))
+                    .collect()
+            }
+
+            async fn links(
+                &self,
+                after: Option<domain::id::LinkId>,
+                limit: u32,
+            ) -> Result<Vec<Link>, StoreError> {
+                let records: Vec<LinkRecord> = sqlx::query_as(sql!("links_page"))
+                    .bind(after.map_or(Uuid::nil(), |id| id.0))
+                    .bind(i64::from(limit.min(lists::PAGE_AT_MOST)))
                     .fetch_all(self.readers())
                     .await?;
                 records

@@ -122,13 +122,14 @@ async fn erase(context: &Context, args: Erase) -> Result<(), Trouble> {
         whole.comments += answer.comments;
         whole.events += answer.events;
         whole.api_keys += answer.api_keys;
+        whole.links += answer.links;
         request.page_token = answer.next_page_token;
         if request.page_token.is_empty() {
             break;
         }
         context.say(format_args!(
-            "{} requests, {} comments, {} events and {} keys so far",
-            whole.access_requests, whole.comments, whole.events, whole.api_keys
+            "{} requests, {} comments, {} events, {} keys and {} links so far",
+            whole.access_requests, whole.comments, whole.events, whole.api_keys, whole.links
         ));
     }
     if context.format == Format::Json {
@@ -138,7 +139,12 @@ async fn erase(context: &Context, args: Erase) -> Result<(), Trouble> {
         )?);
     }
     out::data(format!(
-        "erased from {} requests, {} comments, {} events and {} keys; called {} from now on",
-        whole.access_requests, whole.comments, whole.events, whole.api_keys, whole.pseudonym
+        "erased from {} requests, {} comments, {} events, {} keys and {} links; called {} from now on",
+        whole.access_requests,
+        whole.comments,
+        whole.events,
+        whole.api_keys,
+        whole.links,
+        whole.pseudonym
     ))
 }

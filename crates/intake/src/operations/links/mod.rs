@@ -156,7 +156,10 @@ impl Intake {
                 }
                 let event = Event::new(EventType::RequestLinkCreated, &link.created_by, work.now)
                     .with_note(&link.recipient)
-                    .with(|details| details.until = Some(link.expires_at));
+                    .with(|details| {
+                        details.link = Some(link.id);
+                        details.until = Some(link.expires_at);
+                    });
                 work.put_case(case, &[event]);
                 let stored = StoredLink {
                     link: link.clone(),
@@ -215,7 +218,8 @@ impl Intake {
                     &call.caller.actor(),
                     work.now,
                 )
-                .with_note(&stored.link.recipient);
+                .with_note(&stored.link.recipient)
+                .with(|details| details.link = Some(id));
                 work.put_case(case, &[event]);
                 let link = stored.link.clone();
                 work.put_rows(|changes| changes.links.push(stored.clone()));

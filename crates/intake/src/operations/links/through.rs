@@ -39,6 +39,9 @@ use crate::{
 /// The fields that a link lets fill in.
 const FIELDS: [&str; 3] = ["sources", "destinations", "services"];
 
+/// What answers a question when the technical part is filled in.
+const ANSWERED: &str = "Filled in through a link.";
+
 /// What whoever holds a link may know.
 pub(crate) struct Seen {
     pub(crate) link: Link,
@@ -400,9 +403,10 @@ impl FillIn {
         let sends = stored.link.submits && self.verdict.accepted().is_ok();
         let mut events = vec![
             Event::new(EventType::RequestLinkUsed, &actor, work.now)
-                .with_note(&stored.link.recipient),
+                .with_note(&stored.link.recipient)
+                .with(|details| details.link = Some(self.link)),
         ];
-        for command in self.commands(&case, sends, &stored.link) {
+        for command in self.commands(&case, sends) {
             let routing = Routing {
                 product: None,
                 servers: &[],
@@ -430,11 +434,12 @@ impl FillIn {
     }
 
     /// The moves that bring what was entered into the request, and on when that was wished and nothing is missing.
-    fn commands(&self, case: &Case, sends: bool, link: &Link) -> Vec<RequestCommand> {
+    fn commands(&self, case: &Case, sends: bool) -> Vec<RequestCommand> {
         let fields: Vec<String> = FIELDS.map(str::to_owned).to_vec();
         if sends && case.request.state == RequestState::InfoNeeded {
             return vec![RequestCommand::Respond {
-                answer: format!("Filled in by the link for {}.", link.recipient),
+                // Not for whom: that stands beside the link, where it can be erased.
+                answer: ANSWERED.to_owned(),
                 asked: Box::new(self.asked.clone()),
                 fields,
                 verdict: self.verdict.clone(),

@@ -7,7 +7,12 @@
 //! person is `None` and stays untouched, byte for byte.
 //! Failure story: a value that does not read back is an internal error and nothing is written.
 
-use domain::{access::Actor, case::Case, id::KeyId};
+use domain::{
+    access::Actor,
+    case::Case,
+    id::{KeyId, LinkId},
+    link::Link,
+};
 use proto::error::Failure;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -21,7 +26,7 @@ const ERASED_NAME: &str = "erased person";
 const ERASED_WORDS: &str = "[erased]";
 
 /// The members of an object that hold the words of who stands in it.
-const WORDS: [&str; 3] = ["text", "note", "reason"];
+const WORDS: [&str; 4] = ["text", "note", "reason", "recipient"];
 
 /// The longest name of a person, in bytes.
 const MAX_PERSON_BYTES: usize = 320;
@@ -72,13 +77,22 @@ impl Person {
         }
     }
 
+    /// The link that they hold, if it is somebody with a link.
+    pub(super) fn link(&self) -> Option<LinkId> {
+        match self {
+            Self::Principal(id) => id.strip_prefix("link:")?.parse().ok(),
+            Self::Email(_) => None,
+        }
+    }
+
     /// How the store finds it.
     pub(super) fn mention(&self) -> Mention {
         let (name, text) = match self {
-            Self::Principal(id) => (id, String::new()),
-            Self::Email(address) => (address, address.to_lowercase()),
+            // What was done to the link names it without the prefix.
+            Self::Principal(id) => (id.strip_prefix("link:").unwrap_or(id), String::new()),
+            Self::Email(address) => (address.as_str(), address.to_lowercase()),
         };
-        let json = Value::String(name.clone()).to_string();
+        let json = Value::String(name.to_owned()).to_string();
         // Inside of words it has no quotation marks around it.
         let bare = json.trim_matches('"').as_bytes().to_vec();
         Mention { json: bare, text }
@@ -165,6 +179,11 @@ impl Forgetting {
         (next != *key).then_some(next)
     }
 
+    /// The link without the person: who made it, for whom; what it may do and when stays.
+    pub(super) fn link(&self, link: &Link) -> Result<Option<Link>, Failure> {
+        self.rewritten(link)
+    }
+
     /// An event's private details without the person.
     pub(super) fn details(&self, details: &[u8]) -> Option<Vec<u8>> {
         let mut value: Value = serde_json::from_slice(details).ok()?;
@@ -218,6 +237,7 @@ impl Forgetting {
         let text = |members: &Map<String, Value>, name: &str| {
             members.get(name).and_then(Value::as_str).map(str::to_owned)
         };
+        let mut changed = self.recipient(members);
         match &self.person {
             Person::Principal(person) => {
                 let named = members.contains_key("display_name");
@@ -245,9 +265,28 @@ impl Forgetting {
                 }
             }
         }
-        members
-            .values_mut()
-            .fold(false, |changed, member| self.walk(member) | changed)
+        for member in members.values_mut() {
+            changed |= self.walk(member);
+        }
+        changed
+    }
+
+    /// For whom a link was made, when the person is who holds it: in the link itself, and in what was noted about it.
+    fn recipient(&self, members: &mut Map<String, Value>) -> bool {
+        let Some(link) = self.person.link().map(|id| id.to_string()) else {
+            return false;
+        };
+        let mut changed = false;
+        for (of, name) in [("id", "recipient"), ("link", "note")] {
+            let theirs = members.get(of).and_then(Value::as_str) == Some(link.as_str());
+            if let Some(Value::String(text)) = members.get_mut(name).filter(|_| theirs)
+                && !is_erased(text)
+            {
+                ERASED_NAME.clone_into(text);
+                changed = true;
+            }
+        }
+        changed
     }
 
     /// `text` without the person: an id stands alone (who acted, who owns a key), a mail address in words too.
@@ -278,6 +317,11 @@ impl Forgetting {
         rest.push_str(text.get(from..)?);
         Some(rest)
     }
+}
+
+/// Whether nobody is named any more; who was erased is not found again.
+fn is_erased(text: &str) -> bool {
+    text == ERASED_NAME || text == ERASED_WORDS
 }
 
 /// Erases the words of an object in which the person stands, and of the details beside them.
@@ -346,6 +390,42 @@ mod tests {
         );
         assert_eq!(kept["justification"], "Ask [erased], or é [erased]!");
         assert_eq!(kept["other"]["name"], "Joe");
+    }
+
+    #[test]
+    fn for_whom_a_link_was_made_goes_with_its_holder_its_maker_and_their_address() {
+        let id = "019305b7-5a4e-7c3e-8a55-0e0b3f6f1c11";
+        let link = json!({
+            "id": id, "recipient": "Ada, ada@north.example",
+            "created_by": {"id": "key:ria", "display_name": "Ria", "owner": "oidc:ria"},
+        });
+        let holder = || Person::principal(&format!("link:{id}")).unwrap();
+        let kept = without(holder(), false, link.clone()).unwrap();
+        assert_eq!(kept["recipient"], "erased person");
+        assert_eq!(kept["created_by"]["display_name"], "Ria");
+        assert_eq!(without(holder(), true, kept), None);
+
+        let maker = || Person::principal("key:ria").unwrap();
+        let kept = without(maker(), false, link.clone()).unwrap();
+        assert_eq!(kept["recipient"], "Ada, ada@north.example");
+        assert_eq!(kept["created_by"]["id"], "person:1");
+        let kept = without(maker(), true, link.clone()).unwrap();
+        assert_eq!(kept["recipient"], "[erased]");
+        let owner = Person::principal("oidc:ria").unwrap();
+        let kept = without(owner, false, link.clone()).unwrap();
+        assert_eq!(kept["created_by"]["owner"], "person:1");
+        let address = Person::email("Ada@north.example").unwrap();
+        let kept = without(address, false, link).unwrap();
+        assert_eq!(kept["recipient"], "Ada, [erased]");
+
+        // What was noted when it was made names it.
+        let made = json!({
+            "actor": {"id": "key:ria", "display_name": "Ria"},
+            "details": {"link": id, "note": "Ada, ada@north.example"},
+        });
+        let kept = without(holder(), false, made).unwrap();
+        assert_eq!(kept["details"]["note"], "erased person");
+        assert_eq!(kept["actor"]["display_name"], "Ria");
     }
 
     #[test]

@@ -77,3 +77,35 @@ pub(super) async fn no_more_links_of_a_request_are_read_than_it_may_have(place: 
     commit(&store, &with(many)).await;
     assert_eq!(store.links_of(mine.id).await.unwrap().len(), MAX_LINKS + 1);
 }
+
+pub(super) async fn links_are_walked_by_id_and_rewritten_in_their_place(place: Place) {
+    let store = place.open().await;
+    let (mine, other) = (request(1, "north"), request(2, "south"));
+    commit(&store, &making(&mine, &[])).await;
+    commit(&store, &making(&other, &[])).await;
+    let all = [link(&mine, 3), link(&other, 1), link(&mine, 2)];
+    commit(&store, &with(all.to_vec())).await;
+    let walked = |after, limit| {
+        let store = &store;
+        async move {
+            let found = store.links(after, limit).await.unwrap();
+            found
+                .into_iter()
+                .map(|link| link.recipient)
+                .collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(walked(None, 2).await, ["department 1", "department 2"]);
+    let second = Some(all[2].link.id);
+    assert_eq!(walked(second, 2).await, ["department 3"]);
+    assert!(walked(Some(all[0].link.id), 2).await.is_empty());
+
+    // An erased person's: the same link, under the same token, without the names.
+    let mut erased = all[0].clone();
+    erased.link.recipient = "erased person".into();
+    erased.link.created_by.display_name = "erased person".into();
+    commit(&store, &with(vec![erased.clone()])).await;
+    assert_eq!(walked(second, 2).await, ["erased person"]);
+    let found = store.link_by_token(&all[0].token_sha256).await.unwrap();
+    assert_eq!(found, Some(erased.link));
+}
