@@ -12,6 +12,8 @@ use http::{HeaderMap, HeaderValue};
 use crate::address::Trust;
 use crate::auth;
 use crate::call;
+use crate::link;
+pub use crate::link::LinkForm;
 use crate::outside::OutsideError;
 
 /// The client's address that a chain of proxies tells, and whether it was forwarded. `header` is the setting.
@@ -51,4 +53,15 @@ pub fn idempotency_key(value: &HeaderValue) -> Option<&str> {
 /// [`OutsideError`] with every mistake.
 pub fn body(name: &str, text: &[u8]) -> Result<Vec<u8>, OutsideError> {
     crate::outside::message_from_text(name, text)
+}
+
+/// What a path is taken for among the pages of links: the words that stand for it in logs, and the token that it holds.
+pub fn link_path(path: &str) -> Option<(&'static str, Option<&str>)> {
+    let place = link::Place::of(path)?;
+    Some((place.label(), place.token(path)))
+}
+
+/// What a form of such a page is read as; `None` when it is none.
+pub fn link_form(body: &[u8]) -> Option<LinkForm> {
+    link::read_form(body)
 }

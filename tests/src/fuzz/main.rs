@@ -1,7 +1,7 @@
 //! `make fuzz`: texts that nobody would write, against every parser that reads what people write or programs send.
 //!
 //! Role: mutates a corpus (`tests/fuzz/<target>/`) and demands of every text that nothing panics, that the promises of
-//! the parser hold ([`targets`], [`wire`]), and that a megabyte of it is refused or judged in 50 ms ([`growth`]). What fails is
+//! the parser hold ([`targets`], [`wire`], [`doors`]), and that a megabyte of it is refused or judged in 50 ms ([`growth`]). What fails is
 //! shrunk to the smallest text that fails, and belongs into the corpus, which every run tries first.
 //! Why not cargo-fuzz: its coverage guidance needs a nightly compiler, and the house is built with the stable one. The
 //! texts are made by proptest instead ([`texts`]): from pieces that the grammars know, cut, doubled and swapped, so that
@@ -13,6 +13,7 @@
 
 #![expect(clippy::print_stdout, reason = "what was found is the output")]
 
+mod doors;
 mod growth;
 mod targets;
 mod texts;
@@ -30,6 +31,7 @@ use proptest::{
 };
 use service_kit::clock::Clock;
 
+use doors::DOORS;
 use targets::{TARGETS, Target};
 use wire::WIRE;
 
@@ -44,9 +46,9 @@ const TRIES: u32 = 5_000;
 
 const USAGE: &str = "fuzz [--seconds N] [--seed N] [target ...]";
 
-/// Every target: what people write, and what programs send.
+/// Every target: what people write, what programs send, and what comes without a key.
 fn targets() -> impl Iterator<Item = &'static Target> {
-    TARGETS.iter().chain(WIRE)
+    TARGETS.iter().chain(WIRE).chain(DOORS)
 }
 
 fn main() -> ExitCode {
@@ -246,7 +248,10 @@ mod tests {
         idempotency_keys,
         traceparents,
         bodies,
-        certificates
+        certificates,
+        link_paths,
+        link_forms,
+        proxy_headers
     );
 
     #[test]

@@ -70,7 +70,7 @@ impl Place {
     }
 
     /// The token in `path`.
-    fn token(self, path: &str) -> Option<&str> {
+    pub(crate) fn token(self, path: &str) -> Option<&str> {
         let rest = path.strip_prefix("/l/")?;
         let token = match self {
             Self::Link => rest,
@@ -83,6 +83,36 @@ impl Place {
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         is_token.then_some(token)
     }
+}
+
+/// What a form holds, for those who try how it is read.
+#[cfg(feature = "seams")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkForm {
+    /// Who fills in.
+    pub name: String,
+    /// The version that the page showed.
+    pub version: String,
+    /// Names this attempt.
+    pub attempt: String,
+    /// Sources, destinations and services, as their fields are called, one entry a line.
+    pub lists: [(&'static str, Vec<String>); 3],
+    /// To be stored, not only looked at.
+    pub sends: bool,
+}
+
+/// Reads a form as a page does.
+#[cfg(feature = "seams")]
+pub(crate) fn read_form(body: &[u8]) -> Option<LinkForm> {
+    let Asked { entries, sends } = Asked::read(body)?;
+    Some(LinkForm {
+        lists: [SOURCES, DESTINATIONS, SERVICES]
+            .map(|field| (field, entries.lines(field).to_vec())),
+        name: entries.name,
+        version: entries.version,
+        attempt: entries.attempt,
+        sends,
+    })
 }
 
 /// Who opened which link.
