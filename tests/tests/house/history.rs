@@ -103,7 +103,7 @@ async fn nobody_is_told_of_what_is_not_theirs(store: Store) {
     // A head counts the events of everybody.
     for who in [&north, &south, &people.ria, &people.ann] {
         who.get("/v1/history/head").await.refused(403, "FORBIDDEN");
-        let path = format!("/v1/events/{}:prove", id(&grant));
+        let path = format!("/v1/events/{}:proof", id(&grant));
         who.get(&path).await.refused(403, "FORBIDDEN");
     }
     // A token of one is none of another's.
@@ -153,7 +153,7 @@ async fn every_event_is_proved_and_the_history_only_grows(store: Store) {
     assert!(head.size > first.size);
 
     for event in people.house.events(&people.house.admin).await {
-        let path = format!("/v1/events/{}:prove", event["id"].as_str().unwrap());
+        let path = format!("/v1/events/{}:proof", event["id"].as_str().unwrap());
         let proof = auditor.get(&path).await.ok();
         // What followers were given is what is in the history, byte for byte.
         let text = proof["event"].as_str().unwrap();
@@ -183,7 +183,7 @@ async fn every_event_is_proved_and_the_history_only_grows(store: Store) {
         .await
         .refused(400, "POSITION_AHEAD");
     auditor
-        .get("/v1/events/01930a3e-7c00-7000-8000-000000000000:prove")
+        .get("/v1/events/01930a3e-7c00-7000-8000-000000000000:proof")
         .await
         .refused(404, "EVENT_NOT_FOUND");
 }
