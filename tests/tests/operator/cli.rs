@@ -59,6 +59,14 @@ impl Cli {
         }
     }
 
+    /// Whoever has this secret.
+    pub(crate) fn with_key(&self, key: &str) -> Self {
+        Self {
+            key: key.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// A colleague with a key that was kept in a file.
     pub(crate) fn colleague(&self, place: &Place, name: &str, role: &str, scope: &str) -> Self {
         let file = place.path().join(format!("{name}.key"));

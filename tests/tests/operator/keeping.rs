@@ -2,7 +2,7 @@
 
 use testkit::{Place, Receiver, Store, executable};
 
-use crate::commands::Cast;
+use crate::{cli::Cli, commands::Cast};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_house_is_kept_with_commands_too() {
@@ -154,6 +154,66 @@ async fn the_house_is_kept_with_commands_too() {
     ];
     assert_eq!(cast.cleo.run(&create).code, 3);
     assert!(!file.exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotated_key_has_two_secrets_for_the_overlap_and_one_afterwards() {
+    let place = Place::fresh(Store::Sqlite);
+    let (_process, cast) = Cast::house(&place).await;
+    let (admin, first) = (&cast.admin, &cast.ria);
+    let who = |cli: &Cli| cli.json(&["whoami"])["principal"]["id"].clone();
+    let ria = who(first);
+    let id = ria.as_str().unwrap().trim_start_matches("key:");
+    let rotate = |overlap: &str, file: &str| {
+        let file = place.path().join(file);
+        let path = file.to_str().unwrap();
+        let rotate = [
+            "key",
+            "rotate",
+            id,
+            "--overlap",
+            overlap,
+            "--secret-file",
+            path,
+        ];
+        let said = admin.done(&rotate);
+        let secret = std::fs::read_to_string(&file).unwrap().trim().to_owned();
+        assert!(!said.out.contains(&secret) && !said.err.contains(&secret));
+        first.with_key(&secret)
+    };
+
+    // Both are the same key for the overlap, and a third secret would cut off who still has the first.
+    let second = rotate("24h", "second.key");
+    assert_eq!((who(first), who(&second)), (ria.clone(), ria.clone()));
+    let third = ["key", "rotate", id, "--overlap", "24h"];
+    assert!(admin.refused(5, &third).contains("KEY_ROTATING"));
+    // Without an overlap every other secret ends: each of a call that comes from now on.
+    let third = rotate("0s", "third.key");
+    for old in [first, &second] {
+        let refused = async || old.run(&["whoami"]).code == 3;
+        testkit::until("the old secret is refused", refused).await;
+    }
+    // And one whose time is over ends by itself.
+    let fourth = rotate("1s", "fourth.key");
+    let refused = async || third.run(&["whoami"]).code == 3;
+    testkit::until("the overlap is over", refused).await;
+    assert_eq!(who(&fourth), ria);
+
+    // A secret that is in no file is shown once, alone on its line, and not again.
+    let show = [
+        "key",
+        "rotate",
+        id,
+        "--overlap",
+        "0s",
+        "--request-id",
+        "last",
+    ];
+    let shown = admin.done(&show);
+    let secret = shown.out.lines().last().unwrap();
+    assert_eq!(who(&fourth.with_key(secret)), ria);
+    assert!(admin.refused(5, &show).contains("SECRET_ALREADY_SHOWN"));
+    assert!(!admin.done(&["key", "list"]).out.contains(secret));
 }
 
 #[test]
