@@ -36,8 +36,9 @@ impl Said {
 impl Cli {
     /// A house on a fresh place with the standard catalogue, and its administrator.
     pub(crate) async fn house(place: &Place) -> (Process, Self) {
-        // An endpoint of a test listens on loopback, without TLS.
+        // An endpoint of a test listens on loopback, without TLS; who calls from there may say for whom.
         let settings = [
+            ("gateway.trusted-proxies", "127.0.0.0/8"),
             ("notification.webhook-allow-http", "true"),
             ("notification.webhook-allowed-networks", "127.0.0.0/8"),
         ];

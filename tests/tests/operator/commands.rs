@@ -1,7 +1,7 @@
 //! A request from asking to its end with the client's commands alone, and every other verb once.
 
 use serde_json::Value;
-use testkit::{Place, Process, Store};
+use testkit::{Client, Place, Process, Store};
 
 use crate::cli::Cli;
 
@@ -335,4 +335,53 @@ async fn every_other_verb_of_requests_and_grants_does_its_work() {
     assert_eq!(ria.json(&twice)["number"], ria.json(&twice)["number"]);
     assert_eq!(admin.json(&["check", "9.9.9.9"])[0]["accepted"], true);
     assert_eq!(ria.run(&["check", "10.0.0.1"]).code, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_was_proved_is_taken_into_the_sources_and_no_other() {
+    let place = Place::fresh(Store::Sqlite);
+    let (process, cast) = Cast::house(&place).await;
+    let ria = &cast.ria;
+    let mut draft = vec!["request", "submit", "--draft", "--source", "149.112.112.2"];
+    draft.extend(ASKED);
+    let draft = ria.json(&draft);
+    let number = draft["number"].as_str().unwrap();
+    let link = ria.json(&["request", "link", "create", number, "--for", "the branch"]);
+    let source = format!("{}/source", link["path"].as_str().unwrap());
+    for address in ["9.9.9.9", "2620:fe::9", "100.64.1.2"] {
+        let branch = Client::new(process.base(), None).with_header("x-forwarded-for", address);
+        assert_eq!(branch.form(&source, &[]).await.status, 200, "{address}");
+    }
+
+    for (address, why) in [
+        ("1.1.1.1", "nobody proved to come from 1.1.1.1"),
+        ("100.64.1.2", "100.64.0.0/10"),
+    ] {
+        let told = ria.refused(3, &["request", "use-proof", number, address]);
+        assert!(told.contains(why), "{told}");
+    }
+    let used = ria.json(&["request", "use-proof", number, "9.9.9.9"]);
+    assert_eq!(
+        used["asked"]["sources"],
+        serde_json::json!(["149.112.112.2", "9.9.9.9"])
+    );
+    assert_eq!(used["asked"]["services"], draft["asked"]["services"]);
+    assert_eq!(used["sourceProofs"][0]["outcome"], "confirmed");
+    let again = ria.json(&["request", "use-proof", number, "9.9.9.9"]);
+    assert_eq!(again["etag"], used["etag"], "it is there already");
+    let stale = [
+        "request",
+        "use-proof",
+        number,
+        "2620:fe::9",
+        "--etag",
+        "\"v1\"",
+    ];
+    assert!(ria.refused(5, &stale).contains("ETAG_MISMATCH"));
+    let both = ria.json(&["request", "use-proof", number, "2620:FE:0::9"]);
+    assert_eq!(both["asked"]["sources"][2], "2620:fe::9");
+    assert_eq!(
+        state(&ria.json(&["request", "submit", number])),
+        "submitted"
+    );
 }

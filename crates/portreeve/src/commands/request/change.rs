@@ -9,7 +9,7 @@ use proto::{
 
 use super::{
     super::{Context, wait},
-    Decide, Justify, RequestCommand, Submit, link, read,
+    Decide, Justify, RequestCommand, Submit, link, proof, read,
 };
 use crate::{
     client::{ANY_INSTITUTION, RequestTarget, empty_answer, read_request},
@@ -84,6 +84,7 @@ pub async fn run(context: &Context, command: RequestCommand) -> Result<(), Troub
                 }
             )
         }
+        C::UseProof(args) => proof::use_proof(context, args).await?,
         C::Withdraw { target, reason } => {
             change!(
                 context,

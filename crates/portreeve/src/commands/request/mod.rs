@@ -6,6 +6,7 @@
 
 mod change;
 mod link;
+mod proof;
 mod read;
 
 pub use change::run;
@@ -53,6 +54,11 @@ pub enum RequestCommand {
         #[command(flatten)]
         asked: AskedArgs,
     },
+    /// Add an address that somebody proved to come from to the sources.
+    #[command(
+        after_help = "Example:\n  portreeve request use-proof FW-2026-000123 9.9.9.9\nWorks while the sources can be edited: in a draft, or while a question is open."
+    )]
+    UseProof(proof::UseProof),
     /// Take a request back before it is decided.
     #[command(
         after_help = "Example:\n  portreeve request withdraw FW-2026-000123 --reason 'No longer needed'"
