@@ -38,12 +38,13 @@ pub struct Asking<'a> {
 impl Authz {
     /// Prepares the questions about `principal`.
     pub fn asking(&self, principal: &Principal) -> Asking<'_> {
-        let build = || match self.known.names.caller(principal) {
-            Ok(entity) => Some((entity.uid(), entity)),
-            Err(error) => {
-                failed(&error, "a caller");
-                None
-            }
+        let build = || {
+            let caller = self.known.names.caller(principal);
+            let caller = caller.map_err(|error| failed(&error, "a caller")).ok()?;
+            let uid = caller.uid();
+            let alone = Entities::from_entities([caller], None);
+            let alone = alone.map_err(|error| failed(&error, "a caller")).ok()?;
+            Some((uid, alone))
         };
         Asking {
             authz: self,
@@ -174,15 +175,15 @@ impl Asking<'_> {
         scopes: HashSet<EntityUid>,
         context: Context,
     ) -> Option<Response> {
-        let (uid, caller) = self.caller.entity.as_ref()?;
+        let (uid, caller) = self.caller.known.as_ref()?;
         // What is the caller's own is the caller.
         let own = relevant.action.kind == *uid.type_name();
         let thing = (!own).then(|| self.authz.known.names.thing(&relevant.action.kind, scopes));
         let resource = thing.as_ref().map_or_else(|| uid.clone(), Entity::uid);
-        let entities = [caller.clone(), relevant.action.entity.clone()]
-            .into_iter()
-            .chain(thing);
-        let entities = Entities::from_entities(entities, None)
+        let action = relevant.by_action.then(|| relevant.action.entity.clone());
+        let entities = caller
+            .clone()
+            .add_entities(thing.into_iter().chain(action), None)
             .map_err(|error| failed(&error, "entities"))
             .ok()?;
         let request = Request::new(

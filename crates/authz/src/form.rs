@@ -57,7 +57,8 @@ pub(crate) fn form(policy: &Policy) -> Form {
     }
 }
 
-fn speaks_of(expression: &Value, variable: &str) -> bool {
+/// Whether a variable stands in an expression.
+pub(crate) fn speaks_of(expression: &Value, variable: &str) -> bool {
     match expression {
         Value::Object(parts) => {
             parts.get("Var").and_then(Value::as_str) == Some(variable)

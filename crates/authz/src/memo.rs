@@ -14,7 +14,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use cedar_policy::{Entity, EntityUid};
+use cedar_policy::{Entities, EntityUid};
 use domain::{
     access::{Action, Principal, Resource, Visibility},
     id::{InstitutionId, ProductId, TeamId},
@@ -45,7 +45,7 @@ impl Callers {
     pub(crate) fn of(
         &self,
         principal: &Principal,
-        build: impl FnOnce() -> Option<(EntityUid, Entity)>,
+        build: impl FnOnce() -> Option<(EntityUid, Entities)>,
     ) -> Arc<Caller> {
         let mut generations = held(&self.0);
         let known = generations.young.get(&principal.id);
@@ -59,7 +59,7 @@ impl Callers {
             .unwrap_or_else(|| {
                 Arc::new(Caller {
                     principal: principal.clone(),
-                    entity: build(),
+                    known: build(),
                     hasher: RandomState::new(),
                     said: Mutex::default(),
                     shown: Mutex::default(),
@@ -79,8 +79,8 @@ impl Callers {
 #[derive(Debug)]
 pub(crate) struct Caller {
     pub(crate) principal: Principal,
-    /// As Cedar sees it. `None`: it could not be built, so everything is denied.
-    pub(crate) entity: Option<(EntityUid, Entity)>,
+    /// As Cedar knows it, alone in its world. `None`: it could not be built, so everything is denied.
+    pub(crate) known: Option<(EntityUid, Entities)>,
     hasher: RandomState,
     /// By the hash of what was asked.
     said: Mutex<HashMap<u64, (Asked, bool)>>,

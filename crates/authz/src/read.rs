@@ -13,7 +13,7 @@ use domain::access::{Action, Scope};
 use miette::Diagnostic;
 
 use crate::{
-    form::{Form, form},
+    form::{Form, form, speaks_of},
     schema::{Known, KnownAction, ours},
     statements::{Statement, statements},
     trouble::{Trouble, Troubles},
@@ -61,6 +61,8 @@ pub(crate) struct Relevant {
     pub(crate) may_permit: bool,
     /// The scopes that the policies name.
     pub(crate) named: Vec<Scope>,
+    /// A condition speaks of the action, whose groups must be known then.
+    pub(crate) by_action: bool,
 }
 
 /// One policy, parsed.
@@ -281,6 +283,7 @@ impl Reader {
             forbids: PolicySet::new(),
             unless: Vec::new(),
             may_permit: false,
+            by_action: false,
             named: Vec::new(),
         };
         for Parsed {
@@ -293,7 +296,8 @@ impl Reader {
             if !source.actions.contains(&action) {
                 continue;
             }
-            let policy = policy.clone();
+            let policy = unbound(policy).map_err(ours)?;
+            relevant.by_action |= speaks_of_action(&policy).map_err(ours)?;
             relevant.all.add(policy.clone()).map_err(ours)?;
             relevant
                 .named
@@ -313,6 +317,22 @@ impl Reader {
         relevant.named.dedup();
         Ok(relevant)
     }
+}
+
+/// The policy for whatever action it is asked about. Which actions it can speak of is known when it is read, and it is
+/// asked about no others, so that the list of them need not be looked through at each question.
+fn unbound(policy: &Policy) -> Result<Policy, Box<dyn std::error::Error>> {
+    let mut json = policy.to_json()?;
+    if let Some(action) = json.get_mut("action") {
+        *action = serde_json::json!({"op": "All"});
+    }
+    Ok(Policy::from_json(Some(policy.id().clone()), json)?)
+}
+
+fn speaks_of_action(policy: &Policy) -> Result<bool, Box<dyn std::error::Error>> {
+    let json = policy.to_json()?;
+    let conditions = json.get("conditions");
+    Ok(conditions.is_some_and(|conditions| speaks_of(conditions, "action")))
 }
 
 /// The line within a text that a mistake points to, from zero.
