@@ -5,6 +5,7 @@
 use std::{
     collections::BTreeSet,
     fs,
+    process::Command,
     sync::{Arc, Mutex},
 };
 
@@ -17,7 +18,9 @@ use opentelemetry_proto::tonic::{
     trace::v1::Span,
 };
 use serde_json::{Value, json};
-use testkit::{Call, Client, Place, Process, Store, asked, catalogue};
+use testkit::{
+    Call, Client, Place, Process, Provider, Receiver, Store, asked, catalogue, executable,
+};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
@@ -227,4 +230,109 @@ async fn the_token_of_a_link_is_in_no_log_line_no_span_and_no_metric() {
         !format!("{spans:?}").contains(&secret[6..20]),
         "a span has the token"
     );
+}
+
+/// The parts of a credential that nobody may see: of a token of a login its claims and its signature, of any other what
+/// comes behind the prefix that lists show.
+fn parts(secret: &str) -> Vec<&str> {
+    match secret.split_once('.') {
+        Some((_, rest)) => rest
+            .split('.')
+            .map(|part| &part[..part.len() / 2])
+            .collect(),
+        None => vec![&secret[10..24], &secret[24..38]],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_login_no_key_and_no_secret_of_a_webhook_is_in_a_log_line_a_span_a_metric_or_an_event() {
+    let (collector, endpoint) = Collector::start().await;
+    let (provider, receiver) = (Provider::start(), Receiver::start().await);
+    let issuers = format!("staff={}", provider.issuer);
+    let place = Place::fresh(Store::Sqlite);
+    let settings = [
+        ("otlp-endpoint", endpoint.as_str()),
+        ("log.format", "json"),
+        ("log.filter", "trace"),
+        ("gateway.oidc-issuers", issuers.as_str()),
+        ("gateway.oidc-audience", "portreeve"),
+        (
+            "gateway.oidc-roles",
+            "staff groups=requesters requester institution:*",
+        ),
+        ("notification.webhook-allow-http", "true"),
+        ("notification.webhook-allowed-networks", "127.0.0.0/8"),
+    ];
+    let mut process = Process::start(&place, &settings).await;
+    let admin = process.admin(&place);
+    admin.post("/v1/catalogue:apply", &catalogue()).await.ok();
+
+    // A login that is believed, over HTTP and over gRPC; one that is forged; one that is meant for something else.
+    let login = provider.token("urn:portreeve", "ria");
+    let ria = admin.with_key(&login);
+    ria.get("/v1/caller").await.ok();
+    let mut grpc = Command::new(executable());
+    grpc.arg("whoami")
+        .env("PORTREEVE_SERVER", process.base())
+        .env("PORTREEVE_KEY", &login);
+    assert!(grpc.output().unwrap().status.success());
+    let forged = format!("{login}x");
+    let answer = ria.with_key(&forged).get("/v1/caller").await;
+    answer.refused(401, "TOKEN_UNTRUSTED");
+    let foreign = provider.token("urn:other", "ria");
+    let answer = ria.with_key(&foreign).get("/v1/caller").await;
+    answer.refused(401, "TOKEN_AUDIENCE");
+
+    // A key: made, used, given another secret, taken back, and used again.
+    let bindings = json!([{"role": "auditor", "scope": {"all": true}}]);
+    let wish = json!({"displayName": "watch", "bindings": bindings});
+    let made = admin.post("/v1/apiKeys", &wish).await.ok();
+    let key = made["secret"].as_str().unwrap();
+    admin.with_key(key).get("/v1/caller").await.ok();
+    let path = format!("/v1/apiKeys/{}", made["apiKey"]["id"].as_str().unwrap());
+    let rotated = admin.post(&format!("{path}:rotate"), &json!({})).await.ok();
+    let other = rotated["secret"].as_str().unwrap();
+    admin.post(&format!("{path}:revoke"), &json!({})).await.ok();
+    let watch = admin.with_key(other);
+    let refused = async || watch.get("/v1/caller").await.status == 401;
+    testkit::until("the key is taken back", refused).await;
+
+    // An endpoint, and what is sent there.
+    let hook = json!({"displayName": "portal", "url": receiver.url()});
+    let hook = ria.post("/v1/webhookEndpoints", &hook).await.ok();
+    ria.post(REQUESTS, &asked()).await.ok();
+    let arrived = async || !receiver.deliveries().is_empty();
+    testkit::until("the receiver hears of it", arrived).await;
+
+    let metrics = process.probes().get("/metrics").await.body;
+    let events = admin.get("/v1/events?pageSize=500").await.ok();
+    assert!(
+        events.to_string().contains("portreeve.key.rotated"),
+        "{events:#}"
+    );
+    assert!(process.terminate().await.success());
+    let log = fs::read_to_string(place.path().join("log")).unwrap();
+    let spans = format!("{:?}", collector.spans.lock().unwrap());
+    assert!(log.contains("/v1/caller") && spans.contains("GET /v1/caller"));
+    let told = [
+        ("the log", log),
+        ("a span", spans),
+        ("a metric", metrics.to_string()),
+        ("an event", events.to_string()),
+    ];
+    let secrets = [
+        ("the login", login.as_str()),
+        ("the login for another service", &foreign),
+        ("the key", key),
+        ("its other secret", other),
+        ("the administrator's key", admin.secret()),
+        ("the endpoint's secret", hook["secret"].as_str().unwrap()),
+    ];
+    for (name, secret) in secrets {
+        for part in parts(secret) {
+            for (place, text) in &told {
+                assert!(!text.contains(part), "{name} is in {place}");
+            }
+        }
+    }
 }
