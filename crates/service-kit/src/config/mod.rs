@@ -8,7 +8,7 @@
 //! Failure: [`ConfigErrors`]; a configuration with a mistake is never used in part.
 //!
 //! A secret may be given as `file:/path`: then it is the content of that file, so that it is in no
-//! environment and no process list.
+//! environment and no process list. In a list of secrets each text may be given so.
 
 mod file;
 mod render;

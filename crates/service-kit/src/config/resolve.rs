@@ -1,7 +1,8 @@
 //! From four sources to one configuration.
 //!
 //! Role: lay the sources over each other, read each value by its kind, fetch secrets from their files.
-//! Invariants: a later source wins whole; a mistake in a value that is overridden is still a mistake.
+//! Invariants: a later source wins whole; a mistake in a value that is overridden is still a mistake; each text of a
+//! list of secrets may be a file of its own.
 //! Failure: all mistakes together, in the order of the sources.
 
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use std::io::Read as _;
 use super::file::{self, Given};
 use super::unknown::unknown;
 use super::value::{Value, expected};
-use super::{Config, ConfigError, ConfigErrors, Origin, Resolved, Setting};
+use super::{Config, ConfigError, ConfigErrors, Kind, Origin, Resolved, Setting};
 
 /// Largest file that a secret is read from, in bytes.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
@@ -95,6 +96,7 @@ impl Resolver {
     ) {
         match value {
             Ok(Value::Text(text)) => self.text(setting, &text, origin),
+            Ok(Value::List(texts)) => self.list(setting, &texts, origin),
             Ok(value) => self.set(setting, value, origin),
             Err(message) => self.errors.push(ConfigError { origin, message }),
         }
@@ -104,10 +106,10 @@ impl Resolver {
         if text.trim().is_empty() {
             return;
         }
-        let read = match text.strip_prefix("file:").filter(|_| setting.secret) {
-            Some(path) => read_secret(path)
-                .map_err(|error| format!("{} cannot be read from {path}: {error}", setting.key)),
-            None => Ok(text.to_owned()),
+        let read = match setting.kind {
+            // Its texts are looked at one by one.
+            Kind::List => Ok(text.to_owned()),
+            _ => fetch(setting, text),
         };
         let value = read.and_then(|text| {
             Value::parse(setting.kind, &text).map_err(|_| {
@@ -120,13 +122,31 @@ impl Resolver {
             })
         });
         match value {
+            Ok(Value::List(texts)) => self.list(setting, &texts, origin),
             Ok(value) => self.set(setting, value, origin),
+            Err(message) => self.errors.push(ConfigError { origin, message }),
+        }
+    }
+
+    fn list(&mut self, setting: &'static Setting, texts: &[String], origin: Origin) {
+        let fetched = texts.iter().map(|text| fetch(setting, text));
+        match fetched.collect() {
+            Ok(texts) => self.set(setting, Value::List(texts), origin),
             Err(message) => self.errors.push(ConfigError { origin, message }),
         }
     }
 
     fn set(&mut self, setting: &'static Setting, value: Value, origin: Origin) {
         self.values.insert(setting.key, Resolved { value, origin });
+    }
+}
+
+/// `text`, or what is in the file that it names, where the setting is a secret.
+fn fetch(setting: &Setting, text: &str) -> Result<String, String> {
+    match text.strip_prefix("file:").filter(|_| setting.secret) {
+        Some(path) => read_secret(path)
+            .map_err(|error| format!("{} cannot be read from {path}: {error}", setting.key)),
+        None => Ok(text.to_owned()),
     }
 }
 

@@ -24,6 +24,13 @@ static SETTINGS: &[Setting] = &[
         secret: true,
         kind: Kind::Url,
     },
+    Setting {
+        key: "intake.receivers",
+        help: "Where things go.",
+        default: Some("https://h/zero"),
+        secret: true,
+        kind: Kind::List,
+    },
 ];
 
 const fn setting(key: &'static str, default: Option<&'static str>, kind: Kind) -> Setting {
@@ -179,6 +186,34 @@ fn a_secret_may_be_in_a_file_of_its_own() {
     assert!(
         found[0].contains("intake.database-url cannot be read from"),
         "{found:?}"
+    );
+}
+
+#[test]
+fn each_text_of_a_list_of_secrets_may_be_in_a_file_of_its_own() {
+    let path = std::env::temp_dir().join(format!("kit-secrets-{}", std::process::id()));
+    std::fs::write(&path, "nats://u:hunter2@h/one\n").unwrap();
+    let file = format!("file:{}", path.display());
+    let expected = ["nats://u:hunter2@h/one", "https://h/two"];
+    let toml = format!("[intake]\nreceivers = [\"{file}\", \"https://h/two\"]\n");
+    let from_file = resolve(&toml, &[], &[]).unwrap();
+    assert_eq!(from_file.list("intake.receivers"), expected);
+    assert!(!format!("{from_file:?}").contains("hunter2"));
+    let variable = format!("{file}, https://h/two");
+    let env = [("PORTREEVE_INTAKE__RECEIVERS", variable.as_str())];
+    let config = resolve("", &env, &[]).unwrap();
+    assert_eq!(config.list("intake.receivers"), expected);
+    std::fs::remove_file(&path).unwrap();
+    let found = messages(resolve(&toml, &[], &[]));
+    assert!(
+        found[0].contains("intake.receivers cannot be read from"),
+        "{found:?}"
+    );
+    // What is no secret is taken as it is written.
+    let env = [("PORTREEVE_GATEWAY__ORIGINS", file.as_str())];
+    assert_eq!(
+        resolve("", &env, &[]).unwrap().list("gateway.origins"),
+        [file]
     );
 }
 
