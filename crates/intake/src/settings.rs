@@ -10,7 +10,7 @@ use std::time::Duration;
 use domain::{catalogue::Terms, id::TeamId};
 use service_kit::config::{Config, Kind, Setting};
 
-use crate::history::Places;
+use crate::history::{AddressError, AnchorAddress, MAX_ANCHORS, Places};
 
 /// Longest `source`, in bytes.
 const MAX_SOURCE_BYTES: usize = 200;
@@ -110,7 +110,20 @@ pub static SETTINGS: &[Setting] = &[
         "intake.history-heads-file",
         "Signed heads are appended to it, one a minute at most, to be carried away. Default: history-heads.txt in the data directory; on PostgreSQL none.",
     ),
+    // A login may stand in a URL.
+    Setting {
+        key: HEADS_TO,
+        help: "Signed heads are also sent there, the newest, one a minute at most: https://[user:password@]host/path gets \
+               them by POST (http:// on this machine alone); nats://[user:password@]host:4222/SUBJECT, or tls://, stores \
+               them in the JetStream stream of that subject. Each may be file:/path, a file that holds one URL.",
+        default: Some(""),
+        secret: true,
+        kind: Kind::List,
+    },
 ];
+
+/// Named by its mistakes too.
+const HEADS_TO: &str = "intake.history-heads-to";
 
 /// The parsed settings.
 #[derive(Debug, Clone, PartialEq)]
@@ -162,6 +175,17 @@ pub enum SettingsError {
         "intake.source: '{0}' is no URI reference; write one such as /portreeve or https://access.example.org"
     )]
     Source(String),
+    /// Nowhere that heads can be sent; the URL is not shown, because it may hold a secret.
+    #[error("{HEADS_TO}, number {number}: {error}")]
+    HeadsTo {
+        /// Which of the list, from 1.
+        number: usize,
+        /// What is wrong with it.
+        error: AddressError,
+    },
+    /// Too many places.
+    #[error("{HEADS_TO}: {MAX_ANCHORS} at most")]
+    TooManyAnchors,
 }
 
 impl Default for Settings {
@@ -204,6 +228,18 @@ impl Settings {
             })
         };
         let place = |key| config.is_set(key).then(|| config.path(key).to_owned());
+        let addresses = config.list(HEADS_TO);
+        if addresses.len() > MAX_ANCHORS {
+            return Err(SettingsError::TooManyAnchors);
+        }
+        let heads_to: Vec<AnchorAddress> = addresses
+            .iter()
+            .zip(1..)
+            .map(|(text, number)| {
+                let address = text.parse();
+                address.map_err(|error| SettingsError::HeadsTo { number, error })
+            })
+            .collect::<Result<_, _>>()?;
         let source = config.text("intake.source");
         let fits = (1..=MAX_SOURCE_BYTES).contains(&source.len())
             && source
@@ -227,6 +263,7 @@ impl Settings {
             history: Places {
                 key_file: place("intake.history-key-file"),
                 heads_file: place("intake.history-heads-file"),
+                heads_to,
             },
         })
     }
@@ -277,6 +314,23 @@ mod tests {
             let error = read(&[(key, value)]).unwrap_err().to_string();
             assert!(error.starts_with(key), "{error}");
         }
+    }
+
+    #[test]
+    fn heads_are_sent_to_what_can_be_used_and_a_mistake_is_not_quoted() {
+        let two = "https://u:p@keep.example/heads, nats://127.0.0.1/heads";
+        let settings = read(&[(HEADS_TO, two)]).unwrap();
+        assert_eq!(settings.history.heads_to.len(), 2);
+        let wrong = "https://keep.example/heads, http://u:secret@keep.example/secret";
+        assert_eq!(
+            read(&[(HEADS_TO, wrong)]).unwrap_err().to_string(),
+            "intake.history-heads-to, number 2: http is for this machine alone; write https://"
+        );
+        let many = ["https://keep.example/heads"; MAX_ANCHORS + 1].join(",");
+        assert_eq!(
+            read(&[(HEADS_TO, &many)]),
+            Err(SettingsError::TooManyAnchors)
+        );
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::{
     bootstrap,
     clients::Validation,
     envelope::EnvelopeMaker,
-    history::{KeyFileError, Sealer, Sealing},
+    history::{Anchor, KeyFileError, Sealer, Sealing, anchors},
     ledger::Ledger,
     operations::{House, Intake, catalogue_cache::CatalogueCache, keys::Uses, paging::PageSeal},
     rpc,
@@ -98,7 +98,7 @@ pub async fn start(
     let feed = store.feed().await?;
     let envelopes = EnvelopeMaker::new(settings.source.clone());
     let (ledger, writer) = Ledger::start(Arc::clone(&store), settings.terms(), envelopes)?;
-    let (sealer, sealing) = open_sealer(&settings, &deps, &store, &shutdown)?;
+    let (history, sealing) = open_history(&settings, &deps, &store, &shutdown)?;
     let intake = Intake::new(House {
         ledger,
         catalogue: CatalogueCache::new(Arc::clone(&store), deps.clock.clone()),
@@ -124,8 +124,11 @@ pub async fn start(
         "uses of keys",
         tokio::spawn(intake.clone().write_key_uses()),
     ));
-    if let Some(sealer) = sealer {
+    if let Some((sealer, anchors)) = history {
         tasks.push(("history sealer", tokio::spawn(sealer.run())));
+        for anchor in anchors {
+            tasks.push(("history anchor", tokio::spawn(anchor.run())));
+        }
     }
     let parts = Parts {
         name: "intake",
@@ -144,14 +147,14 @@ pub async fn migrate(location: &StoreLocation, clock: Clock) -> Result<(), Store
     store::open(location, clock).await.map(drop)
 }
 
-/// The sealer of this replica. On the embedded store its files lie beside the ledger unless they are set; elsewhere there
-/// is no directory that replicas share, so nothing is sealed until the key is set.
-fn open_sealer(
+/// The sealer of this replica and its anchors. On the embedded store its files lie beside the ledger unless they are set;
+/// elsewhere there is no directory that replicas share, so nothing is sealed until the key is set.
+fn open_history(
     settings: &Settings,
     deps: &Deps,
     store: &Arc<dyn Store>,
     shutdown: &Shutdown,
-) -> Result<(Option<Sealer>, Sealing), KeyFileError> {
+) -> Result<(Option<(Sealer, Vec<Anchor>)>, Sealing), KeyFileError> {
     let places = settings.history.beside(&deps.store);
     let Some(key_file) = places.key_file else {
         tracing::warn!(
@@ -161,12 +164,18 @@ fn open_sealer(
     };
     let (sealer, sealing) = Sealer::open(
         &key_file,
-        places.heads_file,
         Arc::clone(store),
         deps.clock.clone(),
         shutdown.clone(),
     )?;
-    Ok((Some(sealer), sealing))
+    let anchors = anchors(
+        places.heads_file,
+        &places.heads_to,
+        &sealer.heads(),
+        &deps.clock,
+        shutdown,
+    );
+    Ok((Some((sealer, anchors)), sealing))
 }
 
 fn register_readiness(readiness: &Readiness, store: Arc<dyn Store>) {

@@ -177,7 +177,7 @@ static OWN: &[Setting] = &[
     ),
     setting(
         "log.filter",
-        Some("info,opentelemetry=warn,sqlx=warn"),
+        Some("info,async_nats=off,opentelemetry=warn,sqlx=warn"),
         Kind::Text,
         "What is logged, as in info or warn,portreeve_intake=debug.",
     ),

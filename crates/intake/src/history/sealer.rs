@@ -1,18 +1,15 @@
 //! The sealer: one task a replica that follows the log and signs what it has seen.
 //!
 //! Role: reads the envelopes after the last head, adds them to the tree, signs the new head and puts it with the tiles
-//! that changed in the place of the old one, in one short transaction. At most one head in each [`PAUSE`].
+//! that changed in the place of the old one, in one short transaction. At most one head in each [`PAUSE`]. The anchors
+//! are told which head stands, whoever sealed it, and wait for nothing else: they end with the sealer.
 //! Invariants: a head replaces only the one that it grew from, so replicas that seal at once waste work and fork
 //! nothing; a gap in the positions, tiles that do not give the head that was signed, or a head of another key stop it.
 //! Failure story: a store that does not answer is tried again; an alarm ([`Alarm`]) ends the sealing of this replica
 //! until it is started again, while everything else goes on; the log says what a human must look at, and the gauge
 //! `portreeve_history_sealed` stands still.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use opentelemetry::metrics::Gauge;
 use service_kit::{clock::Clock, shutdown::Shutdown, telemetry};
@@ -20,7 +17,7 @@ use tlog::{Edge, Hash, Head, Signer};
 use tokio::sync::watch;
 
 use super::{
-    heads::HeadsFile,
+    anchors::{Newest, SignedHead},
     key::{self, KeyFileError},
 };
 use crate::store::{Sealed, Store, StoreError, Wake, news};
@@ -78,20 +75,19 @@ pub(crate) struct Sealer {
     clock: Clock,
     shutdown: Shutdown,
     signer: Signer,
-    heads: Option<HeadsFile>,
+    heads: watch::Sender<Newest>,
     /// What was sealed by this replica, or taken over; `None`: to be read from the store.
     edge: Option<Edge>,
     sealed_size: Gauge<u64>,
 }
 
 impl Sealer {
-    /// Opens the key, making it when it is not there; heads are appended to `heads_file`.
+    /// Opens the key, making it when it is not there.
     ///
     /// # Errors
     /// [`KeyFileError`].
     pub(crate) fn open(
         key_file: &Path,
-        heads_file: Option<PathBuf>,
         store: Arc<dyn Store>,
         clock: Clock,
         shutdown: Shutdown,
@@ -105,7 +101,7 @@ impl Sealer {
             clock,
             shutdown,
             signer,
-            heads: heads_file.map(HeadsFile::new),
+            heads: watch::Sender::new(None),
             edge: None,
             sealed_size: telemetry::meter()
                 .u64_gauge("portreeve_history_sealed")
@@ -113,6 +109,11 @@ impl Sealer {
                 .build(),
         };
         Ok((sealer, sealing))
+    }
+
+    /// The head that stands. It ends when the sealer does.
+    pub(crate) fn heads(&self) -> watch::Receiver<Newest> {
+        self.heads.subscribe()
     }
 
     /// Runs until the process ends, or until an alarm.
@@ -134,11 +135,20 @@ impl Sealer {
                 }
             }
             if !self.wait(&mut wakes).await {
-                if let Some(heads) = &mut self.heads {
-                    heads.flush(self.clock.monotonic());
-                }
-                return;
+                return self.last_round().await;
             }
+        }
+    }
+
+    /// Seals what came since the last head: while the house stands still nobody would see it altered.
+    async fn last_round(&mut self) {
+        let shutdown = self.shutdown.clone();
+        let missing = tokio::select! {
+            sealed = self.round() => sealed.is_err(),
+            () = shutdown.deadline() => true,
+        };
+        if missing {
+            tracing::warn!("the last events could not be sealed; the next start seals them");
         }
     }
 
@@ -166,9 +176,6 @@ impl Sealer {
             () = news(wakes) => {}
             () = clock.sleep(SLOW_POLL) => {}
             () = self.shutdown.requested() => return false,
-        }
-        if let Some(heads) = &mut self.heads {
-            heads.flush_if_due(clock.monotonic());
         }
         true
     }
@@ -209,10 +216,7 @@ impl Sealer {
             .seal(grown_from, head.size, &note, &tiles)
             .await?
         {
-            self.sealed_size.record(head.size, &[]);
-            if let Some(heads) = &mut self.heads {
-                heads.offer(note, self.clock.monotonic());
-            }
+            self.announce(head.size, note);
             self.edge = Some(edge);
         }
         Ok(full)
@@ -237,6 +241,17 @@ impl Sealer {
         if head.size != sealed.size || head.root != edge.root() {
             return Err(Trouble::Alarm(Alarm::Altered));
         }
+        // Perhaps it was never brought to an anchor: its sealer may have been killed.
+        self.announce(sealed.size, sealed.note.clone());
         Ok(edge)
+    }
+
+    fn announce(&self, size: u64, note: String) {
+        self.sealed_size.record(size, &[]);
+        self.heads.send_replace(Some(Arc::new(SignedHead {
+            origin: self.signer.name().to_owned(),
+            size,
+            note,
+        })));
     }
 }

@@ -22,7 +22,6 @@ use crate::{
 pub(super) fn sealer(place: &Place, store: &Arc<dyn Store>, key: &str) -> (Sealer, Verifier) {
     let (sealer, sealing) = Sealer::open(
         &place.directory.path().join(key),
-        None,
         Arc::clone(store),
         place.clock.clone(),
         Shutdown::never(),
