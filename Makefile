@@ -49,7 +49,7 @@ proto-baseline: ## Take today's wire contract as the one that must not break
 OIDC := $(or $(CARGO_TARGET_DIR),target)/oidc
 
 # Tests on PostgreSQL start a private server of their own; its programs must be there. SQLite is compiled in. The tests of
-# pages open them in a real Chromium.
+# pages open them in a real Chromium, those of brokers start a real nats-server.
 tools:
 	@if ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || [ -n "$$PORTREEVE_POSTGRES_BIN" ]; then \
 		:; \
@@ -63,6 +63,13 @@ tools:
 			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq build-essential; \
 		else \
 			echo 'a C compiler is missing; install it: sudo apt-get install -y build-essential' >&2; exit 1; \
+		fi; \
+	fi
+	@if ! command -v nats-server >/dev/null && ! [ -x /usr/sbin/nats-server ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nats-server; \
+		else \
+			echo 'nats-server 2.9 or later is missing; install it: sudo apt-get install -y nats-server' >&2; exit 1; \
 		fi; \
 	fi
 	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then \

@@ -2,7 +2,7 @@
 //!
 //! Role: [`House`] is the whole house in this process with a clock that the test owns; [`Process`] is the real
 //! executable, to be killed; both on SQLite or on a private PostgreSQL ([`Store`]). [`Client`] speaks HTTP and JSON to
-//! either (a house's own holds every answer against the OpenAPI document), [`Follower`] follows events over SSE, [`Receiver`] is a webhook's other end, [`Provider`] a real OpenID provider, [`Browser`] a real Chromium. [`until`] waits for conditions.
+//! either (a house's own holds every answer against the OpenAPI document), [`Follower`] follows events over SSE, [`Receiver`] is a webhook's other end, [`Provider`] a real OpenID provider, [`NatsServer`] a real broker, [`Browser`] a real Chromium. [`until`] waits for conditions.
 //! Invariants: nothing here is a stand-in for a part of Portreeve: real servers, real stores, real sockets. Everything
 //! that is started ends with the test.
 //! Failure story: a helper that cannot do its work panics with what was expected and what came; that is the test's
@@ -20,6 +20,7 @@ mod client;
 mod contract;
 mod follower;
 mod house;
+mod nats;
 mod process;
 mod provider;
 mod receiver;
@@ -31,6 +32,7 @@ pub use catalogue::{asked, catalogue};
 pub use client::{Answer, Call, Client};
 pub use follower::{FeedEvent, Follower};
 pub use house::House;
+pub use nats::{NatsServer, Stored};
 pub use private_postgres::{Options as PostgresOptions, Server as Postgres};
 pub use process::{Process, command, executable};
 pub use provider::Provider;

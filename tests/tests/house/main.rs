@@ -11,6 +11,7 @@
 )]
 
 mod actions;
+mod anchors;
 mod asking;
 mod day_one;
 mod deciding;
