@@ -206,8 +206,8 @@ impl Process {
         process
     }
 
-    /// Ready, and the first start's key is in its file: it is written a moment after the house answers. A service that
-    /// runs alone may not be the one that writes it.
+    /// Ready, and the first start's key is in its file: it is written a moment after the house answers. Of services
+    /// that run alone, intake writes it.
     async fn wait_until_ready(&mut self) {
         let probe = self.probes();
         let clock = Clock::system();
@@ -215,7 +215,8 @@ impl Process {
             |key: &Path| -> bool { fs::metadata(key).is_ok_and(|file| file.len() > 0) };
         let waiting = async {
             loop {
-                let key = self.launch.service.is_some() || key_is_there(&self.launch.key);
+                let writes = self.launch.service.is_none_or(|name| name == "intake");
+                let key = !writes || key_is_there(&self.launch.key);
                 if key && probe.get("/readyz").await.status == 200 {
                     return true;
                 }
