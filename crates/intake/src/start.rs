@@ -124,7 +124,7 @@ pub async fn start(
         "uses of keys",
         tokio::spawn(intake.clone().write_key_uses()),
     ));
-    if let Some((sealer, anchors)) = history {
+    if let Some(SealingTasks { sealer, anchors }) = history {
         tasks.push(("history sealer", tokio::spawn(sealer.run())));
         for anchor in anchors {
             tasks.push(("history anchor", tokio::spawn(anchor.run())));
@@ -147,6 +147,12 @@ pub async fn migrate(location: &StoreLocation, clock: Clock) -> Result<(), Store
     store::open(location, clock).await.map(drop)
 }
 
+/// What seals the history on a replica, and carries its heads away.
+struct SealingTasks {
+    sealer: Sealer,
+    anchors: Vec<Anchor>,
+}
+
 /// The sealer of this replica and its anchors. On the embedded store its files lie beside the ledger unless they are set;
 /// elsewhere there is no directory that replicas share, so nothing is sealed until the key is set.
 fn open_history(
@@ -154,7 +160,7 @@ fn open_history(
     deps: &Deps,
     store: &Arc<dyn Store>,
     shutdown: &Shutdown,
-) -> Result<(Option<(Sealer, Vec<Anchor>)>, Sealing), KeyFileError> {
+) -> Result<(Option<SealingTasks>, Sealing), KeyFileError> {
     let places = settings.history.beside(&deps.store);
     let Some(key_file) = places.key_file else {
         tracing::warn!(
@@ -175,7 +181,7 @@ fn open_history(
         &deps.clock,
         shutdown,
     );
-    Ok((Some((sealer, anchors)), sealing))
+    Ok((Some(SealingTasks { sealer, anchors }), sealing))
 }
 
 fn register_readiness(readiness: &Readiness, store: Arc<dyn Store>) {
