@@ -26,13 +26,13 @@ async fn house(store: Store, receiver: &Receiver, broker: &NatsServer) -> People
 
 /// Waits while the clock moves on: slowly, and once in a while by the pause between two heads.
 async fn in_time(house: &House, what: &str, condition: impl AsyncFn() -> bool) {
-    let looks = Cell::new(0);
+    let looks = Cell::new(0_u32);
     until(what, async || {
         if condition().await {
             return true;
         }
         looks.set(looks.get() + 1);
-        house.advance(if looks.get() % LOOKS == 0 {
+        house.advance(if looks.get().is_multiple_of(LOOKS) {
             A_WHILE
         } else {
             Duration::from_millis(1)
